@@ -1,0 +1,25 @@
+"""Experiments: what to run, on what, and where the results go."""
+
+from algos.experiments.config import RunConfig
+from algos.experiments.measurement import Measurement
+from algos.experiments.parallel import run_all
+from algos.experiments.progress import Board, open_board
+from algos.experiments.runs import RunFolder, load_policy, measure, run, train
+from algos.experiments.tasks import TASKS, Task, find_task, import_environment
+
+__all__ = [
+    "TASKS",
+    "Board",
+    "Measurement",
+    "RunConfig",
+    "RunFolder",
+    "Task",
+    "find_task",
+    "import_environment",
+    "load_policy",
+    "measure",
+    "open_board",
+    "run",
+    "run_all",
+    "train",
+]

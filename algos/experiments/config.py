@@ -1,0 +1,123 @@
+"""What to run, as a value: everything that decides a run's numbers, written beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from pettingzoo import ParallelEnv
+
+from algos.experiments.measurement import Measurement, check_count, check_size
+from algos.experiments.tasks import Task, find_task
+from robust_envs import Linf, Noise, robust
+from robust_envs.files import read_versioned, write_json
+
+__all__ = ["RunConfig"]
+
+Algorithm = Literal["rmaddpg", "maddpg"]
+_KIND, _VERSION = "robust-envs/run", 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Describe a training run and the test that follows it: all that decides its numbers.
+
+    Args:
+        task: cooperative-navigation, keep-away, physical-deception, predator-prey; with `env` any label.
+        env: package.module:function that builds a PettingZoo ParallelEnv, instead of a known task.
+        algo: rmaddpg or maddpg.
+        level: how noisy rewards are in training: a Gaussian of this standard deviation cut at twice it, fresh for
+            each agent and step, finite and >= 0; 0 trains in the environment itself.
+        steps: environment steps to train for, >= 1; the run ends with the episode in which they are reached.
+        seed: of everything random in the run, >= 0.
+        continuous: continuous instead of discrete actions, on tasks that offer both.
+        device: cpu, cuda, or auto.
+        threads: of torch, >= 1; small networks are fastest with 1.
+        checkpoint_every: environment steps between two checkpoints, >= 1.
+        trainer: settings of the algorithm by name, see MADDPGConfig and RMADDPGConfig.
+        measurement: the test that follows training.
+
+    Raises:
+        ValueError: for a value out of range, an unknown task or algorithm, an environment that cannot be imported.
+        TypeError: for a value of the wrong kind.
+
+    Example:
+        >>> RunConfig(level=0.5).name
+        'rmaddpg, level 0.5, seed 0'
+    """
+
+    task: str = "cooperative-navigation"
+    env: str | None = None
+    algo: Algorithm = "rmaddpg"
+    level: float = 1.0
+    steps: int = 100_000
+    seed: int = 0
+    continuous: bool = False
+    device: str = "auto"
+    threads: int = 1
+    checkpoint_every: int = 25_000
+    trainer: Mapping[str, Any] = field(default_factory=dict)
+    measurement: Measurement = field(default_factory=Measurement)
+
+    def __post_init__(self) -> None:
+        find_task(self.task, env=self.env)
+        if self.algo not in ("rmaddpg", "maddpg"):
+            raise ValueError(f"algo must be rmaddpg or maddpg, got algo={self.algo!r}")
+        check_size("level", self.level)
+        for name, least in (("steps", 1), ("seed", 0), ("threads", 1), ("checkpoint_every", 1)):
+            check_count(name, getattr(self, name), least)
+
+    @property
+    def name(self) -> str:
+        """Algorithm, level and seed: how a run is called among others on the same task."""
+        return f"{self.algo}, level {self.level:g}, seed {self.seed}"
+
+    def find_task(self) -> Task:
+        """Find the task to train on."""
+        return find_task(self.task, env=self.env)
+
+    def make_env(self) -> ParallelEnv[str, Any, Any]:
+        """Build the task's environment, naked."""
+        return self.find_task().make(continuous=self.continuous)
+
+    def make_training_env(self) -> ParallelEnv[str, Any, Any]:
+        """Build the environment to train in: rewards noisy at this level, nothing else."""
+        env = self.make_env()
+        if self.level == 0:
+            return env
+        # Noise has the standard deviation radius / 2 and is cut at the radius: the papers' noise at level lambda.
+        return robust(env, reward=Linf(2.0 * self.level), nature=Noise())  # type: ignore[no-any-return]
+
+    def to_json(self) -> dict[str, Any]:
+        """Turn the configuration into plain values."""
+        return {"format": _KIND, "version": _VERSION, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> RunConfig:
+        """Rebuild a configuration from what `to_json` gave; a name that is not known is refused."""
+        values = {key: value for key, value in content.items() if key not in ("format", "version")}
+        unknown = sorted(set(values) - {known.name for known in fields(cls)})
+        if unknown:
+            raise ValueError(f"config must hold only the names of RunConfig, got {unknown}")
+        if isinstance(values.get("measurement"), Mapping):
+            values["measurement"] = _measurement(values["measurement"])
+        return cls(**values)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the configuration as a JSON file, whole or not at all."""
+        return write_json(path, self.to_json())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> RunConfig:
+        """Read what `save` wrote."""
+        return cls.from_json(read_versioned(Path(path).read_text(), kind=_KIND, version=_VERSION))
+
+
+def _measurement(values: Mapping[str, Any]) -> Measurement:
+    unknown = sorted(set(values) - {known.name for known in fields(Measurement)})
+    if unknown:
+        raise ValueError(f"measurement must hold only the names of Measurement, got {unknown}")
+    return Measurement(**values)

@@ -1,0 +1,284 @@
+"""A run in a folder: train, checkpoint, resume, test, write down."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from stable_baselines3.common.logger import Logger
+
+from algos.deep import MADDPG, RMADDPG, MADDPGConfig, RMADDPGConfig
+from algos.experiments.config import RunConfig
+from algos.experiments.metrics import MetricsFile
+from algos.experiments.progress import Board, Silent
+from algos.experiments.provenance import provenance
+from algos.experiments.watch import LatestReturn, Watch
+from robust_envs.evaluation import Evaluation, Summary
+from robust_envs.files import write_json
+
+__all__ = ["RunFolder", "load_policy", "measure", "run", "train"]
+
+Trainer = MADDPG | RMADDPG
+_ALGORITHMS: Mapping[str, tuple[type[Trainer], Callable[..., Any]]] = {
+    "maddpg": (MADDPG, MADDPGConfig),
+    "rmaddpg": (RMADDPG, RMADDPGConfig),
+}
+_LOG_INTERVAL = 40
+_MAY_CHANGE = ("steps", "device", "threads", "checkpoint_every", "measurement")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Name the files of a run.
+
+    Args:
+        path: of the folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """What was asked for."""
+        return self.path / "config.json"
+
+    @property
+    def provenance(self) -> Path:
+        """Where the numbers come from."""
+        return self.path / "provenance.json"
+
+    @property
+    def metrics(self) -> Path:
+        """Numbers over the course of training."""
+        return self.path / "metrics.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The last checkpoint: a folder, replaced atomically."""
+        return self.path / "checkpoints" / "last"
+
+    @property
+    def clock(self) -> Path:
+        """Seconds of training by environment steps, for what a resumed run took in all."""
+        return self.path / "checkpoints" / "clock.json"
+
+    @property
+    def evaluation(self) -> Path:
+        """Every return of the final test."""
+        return self.path / "evaluation.json"
+
+    @property
+    def summary(self) -> Path:
+        """The run in a few numbers."""
+        return self.path / "summary.json"
+
+    def read_config(self) -> RunConfig:
+        """Read the configuration back.
+
+        Raises:
+            ValueError: when there is none, or it is damaged.
+        """
+        if not self.config.is_file():
+            raise ValueError(f"run must be a folder that robust-envs train made, got {self.path} without config.json")
+        try:
+            return RunConfig.load(self.config)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{self.config} is damaged: {error}") from error
+
+    def begin(self, config: RunConfig) -> None:
+        """Start a new run; a folder with anything in it is left alone.
+
+        Raises:
+            ValueError: when the folder is not new.
+        """
+        if self.config.exists():
+            raise ValueError(f"out must be a new folder, got {self.path} which holds a run: resume it, or name another")
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise ValueError(f"out must be a new or an empty folder, got {self.path}")
+        config.save(self.config)
+
+    def go_on(self, config: RunConfig) -> None:
+        """Take up a run that was begun with the same configuration.
+
+        Raises:
+            ValueError: when there is none, or it differs in what decides the numbers of training.
+        """
+        begun = self.read_config()
+        for name in (field.name for field in fields(RunConfig)):
+            mine, theirs = getattr(config, name), getattr(begun, name)
+            if name not in _MAY_CHANGE and mine != theirs:
+                raise ValueError(f"{name} must be {theirs!r}, as the run in {self.path} was begun with, got {mine!r}")
+        if config.steps < begun.steps:
+            raise ValueError(f"steps must be >= {begun.steps}, as the run was begun with, got steps={config.steps}")
+        config.save(self.config)
+
+    def seconds_at(self, steps: int) -> float:
+        """Tell how long training had taken when a checkpoint was written."""
+        if not self.clock.exists():
+            return 0.0
+        known = json.loads(self.clock.read_text())
+        return max((seconds for at, seconds in known.items() if int(at) <= steps), default=0.0)
+
+
+def run(
+    config: RunConfig, out: str | os.PathLike[str], *, resume: bool = False, board: Board | None = None
+) -> dict[str, Any]:
+    """Train, test, and write everything into a folder.
+
+    Args:
+        config: what to run.
+        out: the folder, new or empty; with `resume` the folder of a run begun with this configuration.
+        resume: go on from the last checkpoint (from the start when there is none yet). The numbers are those of an
+            uninterrupted run.
+        board: where to show progress.
+
+    Returns:
+        The content of summary.json.
+
+    Raises:
+        ValueError: for a folder that is not new, a damaged checkpoint, a device that is not there, and so on.
+        KeyboardInterrupt: after Ctrl-C, at the end of the episode, with a checkpoint written.
+    """
+    train(config, out, resume=resume, board=board)
+    return measure(out)
+
+
+def train(
+    config: RunConfig, out: str | os.PathLike[str], *, resume: bool = False, board: Board | None = None
+) -> Trainer:
+    """Train as `run` does, without the test at the end."""
+    folder, board = RunFolder(Path(out)), Silent() if board is None else board
+    (folder.go_on if resume else folder.begin)(config)
+    torch.set_num_threads(config.threads)
+    trainer = _make_trainer(config, folder)
+    at = f"from step {trainer.num_timesteps:,} to" if trainer.num_timesteps else "for"
+    board.say(f"{config.env or config.task}: {config.name}, {at} {config.steps:,} steps, into {folder.path}")
+    _write_provenance(config, folder, trainer)
+    latest = LatestReturn(config.find_task().team or trainer.env.possible_agents)  # type: ignore[union-attr]
+    metrics = MetricsFile(folder.metrics, until=trainer.num_timesteps)
+    trainer.set_logger(Logger(folder=None, output_formats=[metrics, latest]))
+    _learn(trainer, config, folder, latest, board)
+    return trainer
+
+
+def _learn(trainer: Trainer, config: RunConfig, folder: RunFolder, latest: LatestReturn, board: Board) -> None:
+    before, began = folder.seconds_at(trainer.num_timesteps), time.perf_counter()
+
+    def checkpoint() -> None:
+        known = json.loads(folder.clock.read_text()) if folder.clock.exists() else {}
+        known[str(trainer.num_timesteps)] = before + time.perf_counter() - began
+        write_json(folder.clock, known)
+        trainer.save(folder.checkpoint)
+
+    watch = Watch(board, config.name, latest, every=config.checkpoint_every, checkpoint=checkpoint)
+    if trainer.num_timesteps >= config.steps:
+        return
+    try:
+        left = config.steps - trainer.num_timesteps
+        trainer.learn(left, callback=watch, log_interval=_LOG_INTERVAL, reset_num_timesteps=False)
+    except KeyboardInterrupt:
+        # A second Ctrl-C breaks into an episode, where nothing can be resumed from: the last checkpoint stays.
+        if watch.between_episodes:
+            checkpoint()
+        raise
+    checkpoint()
+
+
+def measure(out: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+    """Test a trained run as its configuration says, and write evaluation.json and summary.json.
+
+    Args:
+        out: the run's folder.
+        progress: called with (episodes done, episodes in all).
+
+    Returns:
+        The content of summary.json.
+    """
+    folder = RunFolder(Path(out))
+    config, trainer = folder.read_config(), load_policy(out)
+    found = config.measurement.evaluate(trainer, config, progress=progress)
+    found.save(folder.evaluation)
+    summary = _summary(config, trainer, found, folder.seconds_at(trainer.num_timesteps))
+    write_json(folder.summary, summary)
+    return summary
+
+
+def load_policy(out: str | os.PathLike[str], *, device: str = "cpu") -> Trainer:
+    """Load the last checkpoint of a run.
+
+    Args:
+        out: the run's folder.
+        device: where the networks go.
+
+    Returns:
+        The trainer: `predict` takes and gives dicts by agent.
+
+    Raises:
+        ValueError: when there is no run, no checkpoint yet, or a damaged one.
+    """
+    folder = RunFolder(Path(out))
+    kind, _ = _ALGORITHMS[folder.read_config().algo]
+    if not folder.checkpoint.exists():
+        raise ValueError(f"run must have a checkpoint, got {folder.path} which has none yet")
+    return kind.load(folder.checkpoint, device=device)
+
+
+def _make_trainer(config: RunConfig, folder: RunFolder) -> Trainer:
+    kind, settings = _ALGORITHMS[config.algo]
+    env = config.make_training_env()
+    if folder.checkpoint.exists():
+        return kind.load(folder.checkpoint, env, device=config.device)
+    try:
+        chosen = settings(**config.trainer)
+    except TypeError as error:
+        known = ", ".join(field.name for field in fields(settings()))
+        raise ValueError(
+            f"trainer must hold settings of {config.algo} ({known}), got {dict(config.trainer)}"
+        ) from error
+    return kind(env, chosen, seed=config.seed, device=config.device)
+
+
+def _write_provenance(config: RunConfig, folder: RunFolder, trainer: Trainer) -> None:
+    found = provenance(config, device=str(trainer.device))
+    if folder.provenance.exists():
+        begun = json.loads(folder.provenance.read_text())
+        found = {**begun, "resumed": [*begun.get("resumed", []), {"steps": trainer.num_timesteps, **found}]}
+    write_json(folder.provenance, found)
+
+
+def _summary(config: RunConfig, trainer: Trainer, found: Evaluation, seconds: float) -> dict[str, Any]:
+    nature = found.natures[0]
+    return {
+        "format": "robust-envs/summary",
+        "version": 1,
+        "task": config.task,
+        "env": config.env,
+        "algo": config.algo,
+        "level": config.level,
+        "seed": config.seed,
+        "steps": trainer.num_timesteps,
+        "wall_seconds": round(seconds, 3),
+        "env_steps_per_second": round(trainer.num_timesteps / seconds, 1) if seconds > 0 else None,
+        "device": str(trainer.device),
+        "team": list(found.team),
+        "test": {"channels": dict(found.channels), "nature": nature, "seed": found.seed},
+        "nominal_return": _numbers(found.summary(nature, found.levels[0])),
+        "perturbed_return": _numbers(found.summary(nature, found.levels[-1], reward="perturbed")),
+    }
+
+
+def _numbers(row: Summary) -> dict[str, Any]:
+    return {
+        "level": row.level,
+        "mean": row.mean,
+        "interval_95": [row.low, row.high],
+        "cvar_10": row.cvar,
+        "worst": row.worst,
+        "episodes": row.episodes,
+    }

@@ -1,0 +1,71 @@
+"""What goes on beside training: progress is shown, checkpoints are written, the clock is kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import KVWriter
+
+from algos.experiments.progress import Board
+
+__all__ = ["LatestReturn", "Watch"]
+
+_SHOW_EVERY = 0.1  # seconds: the eye sees no more
+
+
+class LatestReturn(KVWriter):
+    """Remember the team's nominal return in the latest line of the log."""
+
+    def __init__(self, team: Sequence[str]) -> None:
+        self._names = [f"rollout/ep_rew_mean/{agent}" for agent in team]
+        self.value: float | None = None
+
+    def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
+        """Take the return out of a line."""
+        if all(name in key_values for name in self._names):
+            self.value = sum(float(key_values[name]) for name in self._names)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class Watch(BaseCallback):
+    """Show progress, and have a checkpoint written every so many steps.
+
+    Args:
+        board: where to show it.
+        name: of the run on the board.
+        latest: the return to show.
+        every: environment steps between checkpoints. The trainer writes them at the end of the running episode.
+        checkpoint: writes one.
+    """
+
+    def __init__(
+        self, board: Board, name: str, latest: LatestReturn, *, every: int, checkpoint: Callable[[], None]
+    ) -> None:
+        super().__init__()
+        self._board, self._name, self._latest = board, name, latest
+        self._every, self._checkpoint = every, checkpoint
+        self._shown = -_SHOW_EVERY
+        self.between_episodes = True
+
+    def _on_training_start(self) -> None:
+        self._show()
+
+    def _on_step(self) -> bool:
+        self.between_episodes = self.locals["game"].over
+        if self.num_timesteps % self._every == 0:
+            self._checkpoint()
+        if time.monotonic() >= self._shown + _SHOW_EVERY:
+            self._show()
+        return True
+
+    def _on_training_end(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        self._shown = time.monotonic()
+        self._board.update(self._name, self.num_timesteps, value=self._latest.value)

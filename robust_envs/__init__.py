@@ -1,0 +1,58 @@
+"""Robust Markov games: put nature into any multi-agent environment.
+
+``env = robust(env, reward=L2(0.5), nature=WorstCase())``: the channel is the keyword, the uncertainty set is the value,
+nature picks inside it. See `robust`.
+"""
+
+from robust_envs.natures import AsAgents, Move, Noise, Nominal, Policy, Replay, Uniform, WorstCase
+from robust_envs.seats import OutsideSetError
+from robust_envs.sets import (
+    L1,
+    L2,
+    Box,
+    Ellipsoid,
+    Finite,
+    Interval,
+    Linf,
+    Product,
+    Switch,
+    UncertaintySet,
+    joint,
+    per_episode,
+    per_step,
+)
+from robust_envs.shells.layers import find_wrapper
+from robust_envs.traces import Executed, Recorded, Trace
+from robust_envs.wrap import robust
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "L1",
+    "L2",
+    "AsAgents",
+    "Box",
+    "Ellipsoid",
+    "Executed",
+    "Finite",
+    "Interval",
+    "Linf",
+    "Move",
+    "Noise",
+    "Nominal",
+    "OutsideSetError",
+    "Policy",
+    "Product",
+    "Recorded",
+    "Replay",
+    "Switch",
+    "Trace",
+    "UncertaintySet",
+    "Uniform",
+    "WorstCase",
+    "find_wrapper",
+    "joint",
+    "per_episode",
+    "per_step",
+    "robust",
+]

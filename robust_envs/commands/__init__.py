@@ -1,0 +1,11 @@
+"""One module for each subcommand of `robust-envs`; imported by the command line only."""
+
+from collections.abc import Callable
+
+from robust_envs.commands.curve import curve
+from robust_envs.commands.evaluate import evaluate
+from robust_envs.commands.train import train
+
+__all__ = ["COMMANDS"]
+
+COMMANDS: dict[str, Callable[..., int]] = {"train": train, "evaluate": evaluate, "curve": curve}

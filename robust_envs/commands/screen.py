@@ -1,0 +1,102 @@
+"""What commands show: lines, tables and progress, without control characters where nobody looks at a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import product
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from robust_envs.evaluation import RewardKind, RobustnessCurve, Summary
+
+__all__ = ["say", "show_curve", "show_evaluation", "show_progress"]
+
+_PIPE_WIDTH = 160  # columns where no terminal says how wide it is: tables are not to be folded
+
+
+def _console() -> Console:
+    if sys.stdout.isatty():
+        return Console(file=sys.stdout)
+    return Console(file=sys.stdout, force_terminal=False, no_color=True, width=_PIPE_WIDTH)
+
+
+def say(text: str) -> None:
+    """Print one line as it is."""
+    print(text, flush=True)  # noqa: T201 - this is where output is made
+
+
+@contextmanager
+def show_progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how many episodes of a measurement are done."""
+    from algos.experiments import open_board
+
+    boards: list[Any] = []
+
+    def report(done: int, total: int) -> None:
+        if not boards:
+            boards.append(open_board({name: total}, unit="episodes").__enter__())
+        boards[0].update(name, done)
+
+    try:
+        yield report
+    finally:
+        for board in boards:
+            board.__exit__(None, None, None)
+
+
+def show_evaluation(rows: Sequence[Summary], *, title: str) -> None:
+    """Show an evaluation's table."""
+    table = _table(
+        title, ("nature", "level", "agent", "reward"), ("mean", "95% interval", "CVaR 10%", "worst", "length")
+    )
+    for row in rows:
+        table.add_row(
+            row.nature,
+            f"{row.level:g}",
+            row.agent,
+            row.reward,
+            f"{row.mean:.2f}",
+            _interval(row.low, row.high),
+            f"{row.cvar:.2f}",
+            f"{row.worst:.2f}",
+            f"{row.length:g}",
+        )
+    _console().print(table)
+
+
+def show_curve(curve: RobustnessCurve) -> None:
+    """Show a curve: a table for each nature and reward, with a line for each level and a column for each policy."""
+    points = {(point.policy, point.nature, point.reward, point.level): point for point in curve.table()}
+    kinds: tuple[RewardKind, ...] = ("nominal", "perturbed") if curve.rewards_differ else ("nominal",)
+    for nature, reward in product(curve.natures, kinds):
+        title = f"{curve.title}: {reward} return of the team under {nature} nature, {curve.episodes} episodes"
+        table = _table(title, ("level",), curve.policies)
+        for level in curve.levels:
+            found = (points[policy, nature, reward, level] for policy in curve.policies)
+            table.add_row(f"{level:g}", *(_estimate(point.mean, point.low, point.high) for point in found))
+        if len(curve.levels) > 1 and curve.levels[0] == 0:
+            for name, measure in (("area", curve.area), ("worst drop", curve.worst_drop)):
+                estimates = (measure(policy, nature, reward=reward) for policy in curve.policies)
+                table.add_row(name, *(_estimate(*estimate) for estimate in estimates))
+        _console().print(table)
+
+
+def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in words:
+        table.add_column(name)
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _estimate(value: float, low: float, high: float) -> str:
+    return f"{value:.1f} {_interval(low, high)}"
+
+
+def _interval(low: float, high: float) -> str:
+    return f"[{low:.1f}, {high:.1f}]"

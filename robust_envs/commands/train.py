@@ -1,0 +1,140 @@
+"""`robust-envs train`."""
+
+from __future__ import annotations
+
+import ast
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    from algos.experiments import RunConfig
+
+__all__ = ["train"]
+
+Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+
+
+def train(
+    task: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="TASK", help_behavior_hint="")] = None,
+    /,
+    *,
+    algo: Literal["rmaddpg", "maddpg"] = "rmaddpg",
+    level: float = 1.0,
+    steps: int = 100_000,
+    seed: int = 0,
+    out: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None,
+    resume: Flag = False,
+    env: Annotated[str | None, tyro.conf.arg(metavar="MODULE:FUNCTION", help_behavior_hint="")] = None,
+    continuous: Flag = False,
+    device: str = "auto",
+    threads: int = 1,
+    checkpoint_every: Annotated[int, tyro.conf.arg(metavar="STEPS")] = 25_000,
+    episodes: int = 100,
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE", help_behavior_hint="")] = (),  # noqa: A002 - the flag's name
+) -> int:
+    """Train a team of agents whose rewards are noisy, then test it in worlds that depart from the model.
+
+    The run's folder gets config.json, provenance.json, metrics.csv, checkpoints, evaluation.json and summary.json.
+    Ctrl-C writes a checkpoint at the end of the episode and says how to resume; so does a run that was killed, from
+    its last checkpoint, with the numbers of a run that never stopped.
+
+    Args:
+        task: cooperative-navigation, keep-away, physical-deception or predator-prey.
+        algo: R-MADDPG, or plain MADDPG.
+        level: How noisy rewards are in training: standard deviation of a Gaussian cut at twice it; 0 for none.
+        steps: Environment steps.
+        seed: Of everything random.
+        out: Folder of the run; runs/TASK/ALGO-levelLEVEL-seedSEED by default.
+        resume: Go on with the run in --out, from its last checkpoint. Only --out is needed.
+        env: Train on an environment of your own: package.module:function that builds a PettingZoo ParallelEnv.
+        continuous: Continuous actions, on the tasks that have both.
+        device: cpu, cuda, or auto.
+        threads: Of torch; networks this small are fastest with 1.
+        checkpoint_every: Environment steps between two checkpoints.
+        episodes: Of the test at the end, at each of three levels.
+        set: Settings of the algorithm, e.g. --set nature=regression actor_learning_rate=0.001.
+    """
+    from algos.experiments import TASKS, Measurement, RunConfig, find_task
+
+    given = {
+        "task": task,
+        "env": env,
+        "algo": algo,
+        "level": level,
+        "steps": steps,
+        "seed": seed,
+        "continuous": continuous,
+        "device": device,
+        "threads": threads,
+        "checkpoint_every": checkpoint_every,
+        "trainer": _settings(set),
+        "measurement": Measurement(episodes=episodes),
+    }
+    if resume:
+        return _run(_resumed(given, out), _needed(out), resume=True)
+    if task is None and env is None:
+        raise ValueError(f"TASK must be given: {', '.join(TASKS)}, or an environment of your own with --env")
+    label = find_task(task, env=env).name
+    config = RunConfig(**{**given, "task": label})  # type: ignore[arg-type]
+    folder = Path("runs", label.replace(":", "-"), f"{algo}-level{level:g}-seed{seed}") if out is None else out
+    return _run(config, folder, resume=False)
+
+
+def _needed(out: Path | None) -> Path:
+    if out is None:
+        raise ValueError("out must name the folder of the run to resume, got --resume without --out")
+    return out
+
+
+def _resumed(given: dict[str, Any], out: Path | None) -> RunConfig:
+    """Take the run's own configuration, changed by what was said otherwise than by default."""
+    from algos.experiments import RunConfig, RunFolder
+
+    begun = RunFolder(_needed(out)).read_config()
+    usual = {**vars(RunConfig()), "task": None}
+    return replace(begun, **{name: value for name, value in given.items() if value != usual[name]})
+
+
+def _settings(pairs: Sequence[str]) -> dict[str, Any]:
+    found = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not (name and equals):
+            raise ValueError(f"set must be written NAME=VALUE, got {pair!r}")
+        try:
+            found[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            found[name] = text
+    return found
+
+
+def _run(config: RunConfig, out: Path, *, resume: bool) -> int:
+    from algos.experiments import measure, open_board
+    from algos.experiments import train as train_run
+    from robust_envs.commands.screen import say, show_progress
+
+    try:
+        with open_board({config.name: config.steps}) as board:
+            train_run(config, out, resume=resume, board=board)
+        with show_progress("test") as progress:
+            summary = measure(out, progress=progress)
+    except KeyboardInterrupt:
+        say(f"stopped; to go on: {_resume_command(out)}")
+        raise
+    for name in ("nominal_return", "perturbed_return"):
+        found = summary[name]
+        low, high = found["interval_95"]
+        say(f"{name.replace('_', ' ')} (level {found['level']:g}): {found['mean']:.1f} [{low:.1f}, {high:.1f}]")
+    say(f"{summary['env_steps_per_second']:,} steps/s; all numbers in {out / 'summary.json'}")
+    return 0
+
+
+def _resume_command(out: Path) -> str:
+    program = ["robust-envs"] if Path(sys.argv[0]).stem == "robust-envs" else ["python", "-m", "robust_envs.cli"]
+    return shlex.join([*program, "train", "--resume", "--out", str(out)])

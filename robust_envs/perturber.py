@@ -1,0 +1,298 @@
+"""The one stateful object: it seats the natures, owns their random streams and keeps the trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from robust_envs.channels import CHANNELS, JointPort, Port, make_port
+from robust_envs.nature_spaces import look, look_at_all, make_interface, pad_to_team, share, shown_size
+from robust_envs.natures import AsAgents, Policy, Replay, check_nature
+from robust_envs.seats import Seat, make_seat
+from robust_envs.sets import Joint, Product, UncertaintySet
+from robust_envs.streams import stream
+from robust_envs.traces import Executed, Trace
+
+__all__ = ["PREFIX", "Perturber", "close_match"]
+
+PREFIX = "nature_"
+Array = np.ndarray[Any, np.dtype[Any]]
+Space = spaces.Space[Any]
+
+
+class Perturber:
+    """Seat one nature for each (channel, agent) and let it move when the shell says so.
+
+    Args:
+        channels: Set, dict of sets by agent, or `joint` set, by channel; ``None`` leaves a channel alone.
+        nature: Who picks.
+        agents: Ids of all agents that may ever be, in order.
+        observation_space: Space by agent.
+        action_space: Space by agent.
+        depth: Number of robust layers below.
+        first: Number of nature agents below: ours are counted on from there.
+        trace: Whether to record.
+        state_space: Space of ``env.state()``, for natures that see the state.
+
+    Raises:
+        TypeError: For something that is not a set or not a nature.
+        ValueError: For unknown agents and for sets that cannot act on a space, naming both.
+    """
+
+    def __init__(
+        self,
+        channels: Mapping[str, Any],
+        *,
+        nature: Any,
+        agents: Sequence[str],
+        observation_space: Callable[[str], Space],
+        action_space: Callable[[str], Space],
+        depth: int = 0,
+        first: int = 0,
+        trace: bool = False,
+        state_space: Space | None = None,
+    ) -> None:
+        self.nature, self.depth, self.recording = nature, depth, trace
+        self._spaces = {"observation": observation_space, "action": action_space, "reward": lambda agent: None}
+        self.seats: list[Seat] = []
+        for channel in CHANNELS:
+            for covered, members in self._resolve(channel, channels.get(channel), agents):
+                self.seats.append(self._seat(channel, covered, members, first + len(self.seats)))
+        self._by_channel = {channel: [s for s in self.seats if s.channel == channel] for channel in CHANNELS}
+        if not self.seats:
+            raise ValueError(f"at least one channel must be given a set: {', '.join(CHANNELS)}")
+        if isinstance(nature, AsAgents | Policy):
+            self._introduce(agents, state_space)
+        del self._spaces  # bound methods of the environment: not part of our state
+        self._shape: dict[str, Array] = {}
+        self.seed: int | None = None
+        self.options: dict[str, Any] | None = None
+        self.actions_taken: dict[str, list[Any]] = {}
+        self._seed(None)
+
+    def __getitem__(self, channel: str) -> list[Seat]:
+        return self._by_channel[channel]
+
+    def only(self, channel: str) -> Seat | None:
+        """The one seat on `channel` of a single-agent environment, if any."""
+        return next(iter(self[channel]), None)
+
+    def begin(self, seed: int | None, options: dict[str, Any] | None) -> tuple[int | None, dict[str, Any] | None]:
+        """Start an episode; call it before the environment is reset.
+
+        Args:
+            seed: ``None`` goes on with the current streams; an int starts them anew.
+            options: May hold ``"radius"``, a number or a dict by channel, which is ours and is taken out.
+
+        Returns:
+            Seed and options for the environment.
+        """
+        if isinstance(self.nature, Replay) and seed is None and options is None:
+            seed, options = self.nature.trace.seed, self.nature.trace.options
+        if options is not None and "radius" in options:
+            options = dict(options)
+            self.set_radius(options.pop("radius"))
+            options = options or None
+        if seed is not None:
+            self._seed(seed)
+        self.options, self.episode_seed = options, seed
+        self.actions_taken = {}
+        for seat in self.seats:
+            seat.recording = self.recording
+            seat.begin()
+        return seed, options
+
+    def set_radius(self, radius: float | Mapping[str, float]) -> None:
+        """Change the radius on all channels, or on those named."""
+        by_channel = radius if isinstance(radius, Mapping) else {seat.channel: radius for seat in self.seats}
+        known = sorted({seat.channel for seat in self.seats})
+        for channel, value in by_channel.items():
+            if channel not in known:
+                raise ValueError(f"radius names channel {channel!r}, this layer has {known}{close_match(channel, known)}")
+            for seat in self[channel]:
+                seat.set_radius(value)
+
+    def move(self, channel: str, values: dict[str, Any], observations: Mapping[str, Any], infos: Any = None) -> None:
+        """Let all natures of a channel move on `values` (by agent), which is changed in place."""
+        for seat in self._by_channel[channel]:
+            agent = seat.agent
+            if isinstance(agent, tuple):
+                present = {one: values[one] for one in agent if one in values}
+                if present:
+                    values.update(seat.perturb(present, observations))
+            elif agent in values:
+                seen = observations.get(agent)
+                mask = legal(seen, infos, agent) if seat.masked else None
+                values[agent] = seat.perturb(values[agent], seen, mask)
+
+    def take(self, actions: Mapping[str, Any]) -> None:
+        """Keep what the agents wanted to do."""
+        if self.recording:
+            for agent, action in actions.items():
+                self.actions_taken.setdefault(agent, []).append(np.array(action))
+
+    @property
+    def last_move(self) -> dict[tuple[str, str], Executed]:
+        """The latest move of each nature in this episode, by (channel, agent)."""
+        return {seat.key: seat.last for seat in self.seats if seat.last is not None}
+
+    @property
+    def trace(self) -> Trace:
+        """The current episode so far.
+
+        Raises:
+            AttributeError: If it is not recorded.
+        """
+        if not self.recording:
+            raise AttributeError("trace is recorded only with robust(..., trace=True)")
+        return Trace(
+            seed=self.episode_seed,
+            options=self.options,
+            depth=self.depth,
+            moves={seat.key: seat.recorded() for seat in self.seats},
+            actions={agent: np.array(actions) for agent, actions in self.actions_taken.items()},
+            sets={" ".join(seat.key): repr(seat.members) for seat in self.seats},
+        )
+
+    def numbers(self, channel: str, agent: str) -> Array:
+        """The executed delta of the last move as numbers of fixed shape, zeros before the first."""
+        for seat in self[channel]:
+            if agent in seat.agents:
+                last, size = seat.last, self._part(seat, agent)
+                return np.zeros(size.stop - size.start) if last is None else last.executed[size]
+        return np.zeros(1)
+
+    def _part(self, seat: Seat, agent: str) -> slice:
+        if not isinstance(seat.port, JointPort):
+            return slice(0, seat.port.dim)
+        start = 0
+        for other, port in seat.port.ports.items():
+            if other == agent:
+                return slice(start, start + port.dim)
+            start += port.dim
+        raise KeyError(agent)
+
+    def _seed(self, seed: int | None) -> None:
+        self.seed = self.episode_seed = seed
+        for seat in self.seats:
+            seat.seed(stream(seed, depth=self.depth, channel=seat.key[0], agent=seat.key[1]))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self.seed is None:
+            self._seed(None)  # two copies of an unseeded environment must not draw the same noise
+
+    def _resolve(self, channel: str, given: Any, agents: Sequence[str]) -> Iterable[tuple[Any, UncertaintySet]]:
+        """Yield (agent or agents, set) for what the user wrote under a channel."""
+        if given is None:
+            return []
+        if isinstance(given, Joint):
+            return [(tuple(base_agents(agents)), given)]
+        if isinstance(given, Mapping) and not isinstance(given, UncertaintySet):
+            for agent in given:
+                if agent not in agents:
+                    raise ValueError(
+                        f"{channel} names agent {agent!r}, the environment has {list(agents)}{close_match(agent, agents)}"
+                    )
+            pairs = [(agent, given[agent]) for agent in agents if agent in given]
+        else:
+            pairs = [(agent, given) for agent in base_agents(agents)]
+        for agent, members in pairs:
+            if not isinstance(members, UncertaintySet):
+                raise TypeError(f"{channel} must be an uncertainty set or a dict by agent of such, got {members!r}")
+            if isinstance(members, Joint):
+                raise ValueError(f"{channel}: joint(set) covers all agents and cannot stand in a dict, got {given!r}")
+        return pairs
+
+    def _seat(self, channel: str, covered: Any, members: UncertaintySet, number: int) -> Seat:
+        ports = {agent: self._port(channel, agent, members) for agent in as_tuple(covered)}
+        port: Port = JointPort(ports) if isinstance(members, Joint) else next(iter(ports.values()))
+        inner = members.inner if isinstance(members, Joint) else members
+        bound = self._bind(channel, covered, inner, port)
+        check_nature(self.nature, channel, bound)
+        looks = tuple((agent, look(self._spaces["observation"](agent))) for agent in as_tuple(covered))
+        return make_seat(
+            channel=channel,
+            agent=covered,
+            port=port,
+            members=bound,
+            nature=self.nature,
+            look=look_at_all(looks) if isinstance(members, Joint) else looks[0][1],
+            name=f"{PREFIX}{number}",
+        )
+
+    def _port(self, channel: str, agent: str, members: UncertaintySet) -> Port:
+        port = make_port(channel, agent, self._spaces[channel](agent), members)
+        if isinstance(members, Joint) and isinstance(port.space, spaces.Discrete):
+            raise ValueError(f"{channel} of {agent}: joint(set) adds deltas and cannot act on {port.space}")
+        return port
+
+    def _bind(self, channel: str, covered: Any, members: UncertaintySet, port: Port) -> UncertaintySet:
+        target = self._spaces[channel](covered) if isinstance(members, Product) else port.space
+        try:
+            return members.bind(target)
+        except ValueError as error:
+            raise ValueError(f"{channel} of {covered}: {error}") from error
+
+    def _introduce(self, agents: Sequence[str], state_space: Space | None) -> None:
+        """Give each seat the spaces through which a policy or an agent plays it."""
+        sees_state = isinstance(self.nature, AsAgents) and self.nature.observe == "state"
+        if sees_state and state_space is None:
+            raise ValueError("observe='state' needs an environment with state() and state_space")
+        interfaces = [
+            make_interface(
+                self._spaces["action"](seat.agents[0]),
+                seat.members,
+                size=shown_size(state_space) if sees_state else sum(map(self._shown, seat.agents)),
+                choice=seat.port.space if isinstance(seat.port.space, spaces.Discrete) else None,
+                nature=self.nature,
+            )
+            for seat in self.seats
+        ]
+        interfaces = share(interfaces)
+        if isinstance(self.nature, AsAgents) and self.nature.uniform_spaces:
+            interfaces = pad_to_team(interfaces, *self._uniform(base_agents(agents)))
+        for seat, interface in zip(self.seats, interfaces, strict=True):
+            seat.interface = interface
+
+    def _shown(self, agent: str) -> int:
+        return shown_size(self._spaces["observation"](agent))
+
+    def _uniform(self, agents: Sequence[str]) -> tuple[Space, Space]:
+        pairs = [(self._spaces["observation"](agent), self._spaces["action"](agent)) for agent in agents]
+        if any(pair != pairs[0] for pair in pairs):
+            raise ValueError(f"uniform_spaces=True needs a team whose agents share their spaces, got {pairs}")
+        return pairs[0]
+
+
+def as_tuple(covered: Any) -> tuple[str, ...]:
+    """Agents as a tuple, one or many."""
+    return covered if isinstance(covered, tuple) else (covered,)
+
+
+def base_agents(agents: Iterable[str]) -> list[str]:
+    """Leave out nature agents of layers below: a channel covers them only when named."""
+    return [agent for agent in agents if not str(agent).startswith(PREFIX)]
+
+
+def legal(observation: Any, infos: Any, agent: str) -> Any:
+    """Find the action mask of an agent: in its observation, else in its info."""
+    if isinstance(observation, Mapping) and "action_mask" in observation:
+        return observation["action_mask"]
+    info = infos.get(agent) if isinstance(infos, Mapping) else None
+    return info.get("action_mask") if isinstance(info, Mapping) else None
+
+
+def close_match(name: str, known: Iterable[str]) -> str:
+    """Say which known name was probably meant.
+
+    Example:
+        >>> close_match("rewards", ["reward", "action"])
+        "; did you mean 'reward'?"
+    """
+    matches = get_close_matches(str(name), [str(other) for other in known], n=1)
+    return f"; did you mean {matches[0]!r}?" if matches else ""

@@ -1,0 +1,19 @@
+"""Thin shells that carry the natures through one environment API each; `robust` picks among them."""
+
+from robust_envs.shells.aec import RobustAECEnv
+from robust_envs.shells.agents_aec import NatureAECEnv, NaturesOnlyAECEnv
+from robust_envs.shells.agents_gym import NatureEnv
+from robust_envs.shells.agents_parallel import NatureParallelEnv, NaturesOnlyParallelEnv
+from robust_envs.shells.gym import RobustEnv
+from robust_envs.shells.parallel import RobustParallelEnv
+
+__all__ = [
+    "NatureAECEnv",
+    "NatureEnv",
+    "NatureParallelEnv",
+    "NaturesOnlyAECEnv",
+    "NaturesOnlyParallelEnv",
+    "RobustAECEnv",
+    "RobustEnv",
+    "RobustParallelEnv",
+]

@@ -1,0 +1,100 @@
+"""What the shells of all APIs share: the view of a robust layer from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from robust_envs.perturber import Perturber
+from robust_envs.traces import Executed, Trace
+
+__all__ = ["Layer", "find_wrapper"]
+
+_INWARD = ("env", "aec_env", "par_env", "venv")
+
+
+class Layer:
+    """A robust layer: reads moves, trace and radius from its perturber."""
+
+    _perturber: Perturber
+    _info: str | None
+
+    def _settle(self, perturber: Perturber, info: str | None) -> None:
+        if info not in (None, "numeric"):
+            raise ValueError(f"info must be None or 'numeric', got info={info!r}")
+        self._perturber, self._info = perturber, info
+        self._channels = sorted({seat.channel for seat in perturber.seats})
+
+    @staticmethod
+    def layers_below(env: Any) -> int:
+        """Count the robust layers from `env` inwards."""
+        count = 0
+        while env is not None:
+            count += isinstance(env, Layer)
+            env = inner(env)
+        return count
+
+    @property
+    def last_move(self) -> dict[tuple[str, str], Executed]:
+        """The latest move of each nature of this layer in this episode, by (channel, agent)."""
+        return self._perturber.last_move
+
+    @property
+    def trace(self) -> Trace:
+        """What nature did in the current episode so far; needs ``robust(..., trace=True)``."""
+        return self._perturber.trace
+
+    @property
+    def radius(self) -> dict[str, Any]:
+        """Radius of the sets by channel (of the first agent covered). Set a number, or a dict by channel."""
+        return {s.channel: getattr(s.members, "radius", None) for s in reversed(self._perturber.seats)}
+
+    @radius.setter
+    def radius(self, value: float | Mapping[str, float]) -> None:
+        self._perturber.set_radius(value)
+
+    def _told(self, info: Mapping[str, Any], agent: str) -> dict[str, Any]:
+        """Add the executed deltas to an info, when asked for."""
+        if self._info is None:
+            return info  # type: ignore[return-value]  # the very object the environment gave
+        depth = self._perturber.depth
+        prefix = "robust_" if depth == 0 else f"robust{depth}_"
+        told = {f"{prefix}{channel}_delta": self._perturber.numbers(channel, agent) for channel in self._channels}
+        return {**info, **told}
+
+
+def inner(env: Any) -> Any:
+    """Return what a wrapper or a converter holds, ``None`` at the bottom."""
+    for name in _INWARD:
+        if name in vars(env):
+            return vars(env)[name]
+    return None
+
+
+def find_wrapper(env: Any, kind: type) -> Any:
+    """Find a wrapper of some class from the outside in, through wrappers and conversions.
+
+    Args:
+        env: Any environment.
+        kind: The class looked for, e.g. `robust_envs.shells.RobustParallelEnv`.
+
+    Returns:
+        The outermost wrapper of that class.
+
+    Raises:
+        LookupError: If there is none.
+
+    Example:
+        >>> import gymnasium
+        >>> from robust_envs import Linf, Uniform, robust
+        >>> from robust_envs.shells import RobustEnv
+        >>> env = robust(gymnasium.make("CartPole-v1"), observation=Linf(0.1), nature=Uniform())
+        >>> find_wrapper(gymnasium.wrappers.TimeLimit(env, 10), RobustEnv) is env
+        True
+    """
+    here = env
+    while here is not None:
+        if isinstance(here, kind):
+            return here
+        here = inner(here)
+    raise LookupError(f"no {kind.__name__} in {env}")

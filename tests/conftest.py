@@ -1,0 +1,36 @@
+"""What all tests share."""
+
+import ast
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+os.environ.setdefault("MPLBACKEND", "Agg")  # before anything imports matplotlib
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # before anything imports pygame
+
+from hypothesis import settings
+
+# Other people's environments are slow at times, and a deadline would measure the machine. Hypothesis itself takes the
+# rest from its "ci" profile where CI is set: there no example is left to chance.
+settings.register_profile("robust-envs", settings(), deadline=None)
+settings.load_profile("robust-envs")
+
+NEEDS_TORCH = {"torch", "stable_baselines3", "algos"}
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out what imports torch where torch is not installed (`./check matrix`)."""
+    module = collection_path / "conftest.py" if collection_path.is_dir() else collection_path
+    if find_spec("torch") is not None or module.suffix != ".py" or not module.exists():
+        return None
+    return bool(NEEDS_TORCH & _imported(module)) or None
+
+
+def _imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.partition(".")[0])
+    return names

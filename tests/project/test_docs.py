@@ -1,0 +1,68 @@
+"""The documentation: what it shows runs, what it links to exists, and nothing has been left out."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import robust_envs
+from robust_envs import UncertaintySet, natures
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SNIPPET = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if SNIPPET.search(page.read_text())], ids=name)
+def test_the_code_on_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = SNIPPET.findall(page.read_text())
+    if any("algos" in block for block in code):
+        pytest.importorskip("torch")
+    namespace: dict[str, object] = {"__name__": "__page__"}
+    for block in code:
+        exec(compile(block, name(page), "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_between_pages_lead_somewhere(page):
+    links = [link for link in LINK.findall(page.read_text()) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def concrete(base: type) -> set[str]:
+    things = {thing for thing in vars(robust_envs).values() if inspect.isclass(thing) and issubclass(thing, base)}
+    return {thing.__name__ for thing in things if not inspect.isabstract(thing)}
+
+
+def test_every_set_has_a_page():
+    pages = {page.stem for page in (ROOT / "docs" / "sets").glob("*.md")}
+    words = {"Joint": "joint", "PerEpisode": "per_episode"}  # classes that are made by a function
+    assert pages == {words.get(kind, kind).lower() for kind in concrete(UncertaintySet)} | {"joint", "per_episode"}
+
+
+def test_every_nature_has_a_page():
+    pages = {page.stem for page in (ROOT / "docs" / "natures").glob("*.md")}
+    kinds = [kind for kind in natures.__all__ if inspect.isclass(getattr(natures, kind)) and kind != "Move"]
+    assert pages == {kind.lower() for kind in kinds} | {"callable"}
+
+
+def test_the_site_lists_every_page():
+    listed = set(re.findall(r"([\w/-]+\.md)", (ROOT / "docs" / "site" / "mkdocs.yml").read_text()))
+    assert listed == {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+
+
+def test_the_command_line_page_names_every_task_and_command():
+    pytest.importorskip("torch")
+    from algos.experiments import TASKS
+    from robust_envs.commands import COMMANDS
+
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    assert [task for task in TASKS if f"| `{task}` |" not in page] == []
+    assert re.findall(r"^## ([a-z]+)$", page, re.MULTILINE) == list(COMMANDS)

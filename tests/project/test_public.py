@@ -1,0 +1,90 @@
+"""The public names, and what importing them costs."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import robust_envs
+import robust_envs.evaluation
+
+NAMES = [
+    "AsAgents",
+    "Box",
+    "Ellipsoid",
+    "Finite",
+    "Interval",
+    "L1",
+    "L2",
+    "Linf",
+    "Move",
+    "Noise",
+    "Nominal",
+    "OutsideSetError",
+    "Policy",
+    "Product",
+    "Replay",
+    "Switch",
+    "Trace",
+    "UncertaintySet",
+    "Uniform",
+    "WorstCase",
+    "find_wrapper",
+    "joint",
+    "per_episode",
+    "per_step",
+    "robust",
+]
+HEAVY = {"torch", "stable_baselines3", "hypothesis", "algos", "matplotlib", "tyro", "rich", "scipy", "mpe2"}
+PUBLIC = [(module, name) for module in (robust_envs, robust_envs.evaluation) for name in module.__all__]
+
+
+def python(statement: str) -> str:
+    done = subprocess.run([sys.executable, "-c", statement], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_the_public_names_are_these():
+    assert list(robust_envs.__all__) == sorted(NAMES)
+    assert all(hasattr(robust_envs, name) for name in NAMES)
+
+
+@pytest.mark.parametrize("module", ["robust_envs", "robust_envs.evaluation"])
+def test_importing_leaves_the_heavy_libraries_alone(module):
+    loaded = python(f"import {module}, sys; print(*sys.modules)").split()
+    assert {name.partition(".")[0] for name in loaded} & HEAVY == set()
+
+
+def test_the_command_line_starts_without_torch():
+    loaded = python("import robust_envs.cli, sys; print(*sys.modules)").split()
+    assert {"torch", "stable_baselines3", "matplotlib"} & set(loaded) == set()
+
+
+def test_importing_takes_less_than_half_a_second_beyond_gymnasium_and_pettingzoo():
+    before = "import time, gymnasium, pettingzoo; start = time.process_time(); "
+    clock = before + "import robust_envs; print(time.process_time() - start)"
+    assert min(float(python(clock)) for _ in range(3)) < 0.5
+
+
+@pytest.mark.parametrize(("module", "name"), PUBLIC, ids=[name for _, name in PUBLIC])
+def test_every_public_name_is_documented(module, name):
+    thing = getattr(module, name)
+    if not callable(thing):
+        return
+    words = inspect.getdoc(thing) or ""
+    assert len(words.split()) > 3
+    mute = [
+        member
+        for member, value in inspect.getmembers(thing)
+        if inspect.isclass(thing) and not member.startswith("_") and callable(value) and not inspect.getdoc(value)
+    ]
+    assert mute == []
+
+
+@pytest.mark.parametrize(("module", "name"), PUBLIC, ids=[name for _, name in PUBLIC])
+def test_every_public_function_and_set_and_nature_shows_an_example(module, name):
+    thing = getattr(module, name)
+    abstract_or_plain = inspect.isabstract(thing) or (inspect.isclass(thing) and issubclass(thing, tuple | Exception))
+    if callable(thing) and not abstract_or_plain:
+        assert ">>>" in (inspect.getdoc(thing) or "")
