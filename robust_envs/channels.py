@@ -107,12 +107,16 @@ class BoxPort(Port):
         self.space = space
         self.dim = int(np.prod(space.shape))
         self._limits = space.low.reshape(-1), space.high.reshape(-1)
+        self._dtype: Any = space.dtype
 
     def flat(self, value: Any) -> Array:
-        return np.asarray(value).reshape(-1)
+        numbers = np.asarray(value).reshape(-1)
+        if numbers.dtype.kind in "iub" and self._dtype.kind == "f":
+            return numbers.astype(self._dtype)  # an integer in a float space: a delta of 0.3 must not be rounded away
+        return numbers
 
     def put(self, value: Any, numbers: Array) -> Any:
-        dtype = value.dtype if hasattr(value, "dtype") else self.space.dtype
+        dtype = value.dtype if hasattr(value, "dtype") and value.dtype.kind == self._dtype.kind else numbers.dtype
         return numbers.astype(dtype).reshape(self.space.shape)
 
     def limits(self, value: Any) -> tuple[Array, Array]:

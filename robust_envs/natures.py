@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from robust_envs.policies import check_policy
-from robust_envs.sets import Interval, Joint, L2, Linf, PerEpisode, UncertaintySet
+from robust_envs.sets import Finite, Interval, Joint, L2, Linf, PerEpisode, UncertaintySet
 
 if TYPE_CHECKING:
     from robust_envs.traces import Trace
@@ -121,7 +121,7 @@ class Noise:
         """Draw n moves, shape (n, dim)."""
         low, high = members.bounds.low, members.bounds.high
         z = _truncated_normal(rng, self.cut, n * _dim(members)).reshape(n, -1)
-        return np.clip((low + high) / 2 + z * ((high - low) / (2 * self.cut)), low, high)
+        return np.asarray(np.clip((low + high) / 2 + z * ((high - low) / (2 * self.cut)), low, high))
 
 
 def _truncated_normal(rng: np.random.Generator, cut: float, n: int) -> Array:
@@ -288,7 +288,7 @@ def check_nature(nature: Any, channel: str, members: UncertaintySet) -> None:
 
 def is_choice(move: Move) -> bool:
     """Tell whether the move replaces a discrete choice instead of adding a delta."""
-    return move.nominal.dtype.kind == "i" and type(move.set).__name__ == "Finite"
+    return isinstance(move.set, Finite) and move.set.discrete
 
 
 def _agent_key(agent: str | tuple[str, ...]) -> str:

@@ -49,15 +49,19 @@ class Perturber:
         *,
         nature: Any,
         agents: Sequence[str],
-        observation_space: Callable[[str], Space],
-        action_space: Callable[[str], Space],
+        observation_space: Callable[[str], Any],
+        action_space: Callable[[str], Any],
         depth: int = 0,
         first: int = 0,
         trace: bool = False,
         state_space: Space | None = None,
     ) -> None:
         self.nature, self.depth, self.recording = nature, depth, trace
-        self._spaces = {"observation": observation_space, "action": action_space, "reward": lambda agent: None}
+        self._spaces: dict[str, Callable[[str], Any]] = {
+            "observation": observation_space,
+            "action": action_space,
+            "reward": lambda agent: None,
+        }
         self.seats: list[Seat] = []
         for channel in CHANNELS:
             for covered, members in self._resolve(channel, channels.get(channel), agents):
@@ -68,7 +72,7 @@ class Perturber:
         if isinstance(nature, AsAgents | Policy):
             self._introduce(agents, state_space)
         del self._spaces  # bound methods of the environment: not part of our state
-        self._shape: dict[str, Array] = {}
+        self._replayed = nature.trace if isinstance(nature, Replay) else None
         self.seed: int | None = None
         self.options: dict[str, Any] | None = None
         self.actions_taken: dict[str, list[Any]] = {}
@@ -91,8 +95,8 @@ class Perturber:
         Returns:
             Seed and options for the environment.
         """
-        if isinstance(self.nature, Replay) and seed is None and options is None:
-            seed, options = self.nature.trace.seed, self.nature.trace.options
+        if seed is None and options is None and self._replayed is not None:
+            seed, options = self._replayed.seed, self._replayed.options
         if options is not None and "radius" in options:
             options = dict(options)
             self.set_radius(options.pop("radius"))
@@ -100,9 +104,9 @@ class Perturber:
         if seed is not None:
             self._seed(seed)
         self.options, self.episode_seed = options, seed
-        self.actions_taken = {}
+        if self.recording:
+            self.actions_taken = {}
         for seat in self.seats:
-            seat.recording = self.recording
             seat.begin()
         return seed, options
 
@@ -179,6 +183,7 @@ class Perturber:
     def _seed(self, seed: int | None) -> None:
         self.seed = self.episode_seed = seed
         for seat in self.seats:
+            seat.recording = self.recording
             seat.seed(stream(seed, depth=self.depth, channel=seat.key[0], agent=seat.key[1]))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -238,16 +243,16 @@ class Perturber:
         except ValueError as error:
             raise ValueError(f"{channel} of {covered}: {error}") from error
 
-    def _introduce(self, agents: Sequence[str], state_space: Space | None) -> None:
+    def _introduce(self, agents: Sequence[str], state_space: Any) -> None:
         """Give each seat the spaces through which a policy or an agent plays it."""
         sees_state = isinstance(self.nature, AsAgents) and self.nature.observe == "state"
-        if sees_state and state_space is None:
+        if sees_state and not isinstance(state_space, spaces.Space):
             raise ValueError("observe='state' needs an environment with state() and state_space")
         interfaces = [
             make_interface(
                 self._spaces["action"](seat.agents[0]),
                 seat.members,
-                size=shown_size(state_space) if sees_state else sum(map(self._shown, seat.agents)),
+                size=sum(map(self._shown, seat.agents)) if not sees_state else shown_size(state_space),
                 choice=seat.port.space if isinstance(seat.port.space, spaces.Discrete) else None,
                 nature=self.nature,
             )

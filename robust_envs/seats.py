@@ -57,6 +57,8 @@ class Seat:
         self.masked = channel == "action" and isinstance(port, DiscretePort)
         self.rng = np.random.default_rng()
         self.members = members
+        self.spent = 0.0
+        self._plan: Array | None = None
         self._settle()
         self.begin()
 
@@ -80,8 +82,9 @@ class Seat:
     def _settle(self) -> None:
         """Derive what follows from set and nature."""
         self.idle = self.members.is_zero or (isinstance(self.nature, Nominal) and self.members.monotone)
+        self._fit = self.members
         self.budget = self.members if isinstance(self.members, PerEpisode) else None
-        self._rows: Iterator[Any] = iter(())
+        self._rows: Iterator[Any] = iter(())  # drawn and not yet used
 
     def seed(self, rng: np.random.Generator) -> None:
         """Give nature a generator; what was drawn from the old one is dropped."""
@@ -91,12 +94,13 @@ class Seat:
     def begin(self) -> None:
         """Start an episode: clock, budget and record at zero."""
         self.step = 0
-        self.spent = 0.0
-        self._chosen: list[Array] = []
-        self._executed: list[Any] = []
         self._last: tuple[Any, Any] | None = None
-        self._fit = self.members
-        self._plan = self._make_plan() if self.budget is not None and not self.idle else None
+        if self.recording:
+            self._chosen: list[Array] = []
+            self._executed: list[Any] = []
+        if self.budget is not None:
+            self.spent = 0.0
+            self._plan = None if self.idle else self._make_plan()
 
     def perturb(self, value: Any, observation: Any = None, mask: Any = None) -> Any:
         """Let nature move.
@@ -148,7 +152,10 @@ class Seat:
         """Apply a delta that lies in the set: clip it to the space, pay the budget, keep it."""
         self._fit = self._allowed()
         self._last = value, delta
-        new = self.port.add(value, delta, self._fit.fit)
+        try:
+            new = self.port.add(value, delta, self._fit.fit)
+        except ValueError as error:
+            raise ValueError(f"{self._who()} cannot move {value!r} within its space: {error}") from error
         self.step += 1
         if self.recording or self.budget is not None:
             executed = self.port.flat(new).astype(np.float64) - self.port.flat(value)
@@ -180,7 +187,7 @@ class Seat:
     def recorded(self) -> Recorded:
         """All moves of the episode so far, when recording."""
         shape = (len(self._chosen), self.port.dim)
-        chosen = np.array(self._chosen, np.float64).reshape(shape)
+        chosen = np.array([np.reshape(delta, -1) for delta in self._chosen], np.float64).reshape(shape)
         return Recorded(chosen, np.array(self._executed, np.float64).reshape(shape))
 
     def _pass(self, value: Any) -> Any:
@@ -209,7 +216,8 @@ class Seat:
 
     def _drawn(self, allowed: UncertaintySet) -> Array:
         if self._plan is not None:
-            return np.asarray(self._plan[self.step]) if self.step < len(self._plan) else np.zeros(self.port.dim)
+            planned = self._plan[self.step] if self.step < len(self._plan) else np.zeros(self.port.dim)
+            return np.asarray(allowed.project(planned))  # what was executed so far rounds: the last step pays for it
         if self.budget is not None:
             return np.asarray(self.nature.block(allowed, self.rng, 1)[0])
         row = next(self._rows, None)
@@ -221,8 +229,8 @@ class Seat:
         self._rows = iter(self._rows_of(block))
         return next(self._rows)
 
-    def _rows_of(self, block: Array) -> list[Any]:
-        return list(block)
+    def _rows_of(self, block: Array) -> Any:
+        return block
 
     def _play(self, allowed: UncertaintySet, observation: Any) -> Array:
         assert self.interface is not None
@@ -235,8 +243,10 @@ class Seat:
         if raw.dtype.kind not in "fiub" or raw.size != self.port.dim:
             raise OutsideSetError(f"{self._who()} must answer {self.port.dim} numbers, got {answer!r}")
         delta = raw.astype(np.float64).reshape(-1)
-        slack = np.finfo(raw.dtype).eps * np.abs(delta) if raw.dtype.kind == "f" else 0.0
-        if not bool(allowed.contains(delta, tolerance=slack)):
+        # a trace keeps in double precision what may have been answered in single
+        kind = np.float32 if isinstance(self.nature, Replay) else raw.dtype
+        slack = np.finfo(kind).eps * np.abs(delta) if raw.dtype.kind == "f" else 0.0
+        if not (np.isfinite(delta).all() and bool(allowed.contains(delta, tolerance=slack))):
             raise OutsideSetError(f"{self._who()} must answer a member of {allowed!r}, got delta {delta.tolist()}")
         return delta
 
@@ -247,7 +257,7 @@ class Seat:
 class _RewardSeat(Seat):
     """The same, fast, where a reward is a Python float and moves are drawn in blocks."""
 
-    def _rows_of(self, block: Array) -> list[Any]:
+    def _rows_of(self, block: Array) -> Any:
         return [float(number) for number in block[:, 0]]
 
     def perturb(self, value: Any, observation: Any = None, mask: Any = None) -> Any:
@@ -261,15 +271,16 @@ class _RewardSeat(Seat):
 
 
 class _BoxSeat(Seat):
-    """The same, fast, where the value is a float array and moves are drawn in blocks."""
+    """The same, fast, where the value is a float array and moves are drawn in blocks.
+
+    ``perturb`` is compiled into a closure: half of what a step could save is attribute look-ups.
+    """
 
     port: BoxPort
 
     def _settle(self) -> None:
         super()._settle()
         space: Any = self.port.space
-        self._shape = space.shape
-        self._dtype = None if self.idle else space.dtype  # no value has dtype None: an idle seat has no fast path
         margin = np.maximum(np.abs(self.members.bounds.low), np.abs(self.members.bounds.high))
         low, high = (np.asarray(limit, np.float64) for limit in self.port.limits(None))
         bounded = np.flatnonzero((np.isfinite(low) | np.isfinite(high)) & (margin > 0))
@@ -277,33 +288,48 @@ class _BoxSeat(Seat):
         inner = [(int(k), float(low[k] + 1.001 * margin[k]), float(high[k] - 1.001 * margin[k])) for k in bounded[:_FEW]]
         self._guards = tuple(inner) if len(bounded) <= _FEW else ()
         self._walls = (space.low, space.high) if len(bounded) > _FEW else None
+        self._compile()
 
-    def _rows_of(self, block: Array) -> list[Any]:
+    def _compile(self) -> None:
         space: Any = self.port.space
-        return list(block.astype(space.dtype).reshape(-1, *self._shape))
+        dtype = None if self.idle else space.dtype  # no value has dtype None: an idle seat has no fast path
+        guards, walls, slow = self._guards, self._walls, super().perturb
 
-    def perturb(self, value: Any, observation: Any = None, mask: Any = None) -> Any:
-        try:
-            if value.dtype is not self._dtype:
-                return super().perturb(value, observation, mask)
-        except AttributeError:
-            return super().perturb(value, observation, mask)
-        delta = next(self._rows, None)
-        if delta is None:
-            delta = self._refill()
-        for k, low, high in self._guards:
-            if not low <= value.item(k) <= high:
-                return self.execute(value, delta.reshape(-1))
-        new = value + delta
-        if self._walls is not None:
-            inside = np.minimum(np.maximum(new, self._walls[0]), self._walls[1])
-            if inside.tobytes() != new.tobytes():
-                return self.execute(value, delta.reshape(-1))
-        self._last = value, delta
-        if self.recording:
-            self._chosen.append(delta.reshape(-1))
-            self._executed.append((delta, value.copy()))  # worked out when asked for: a copy is all this step can afford
-        return new
+        def perturb(value: Any, observation: Any = None, mask: Any = None) -> Any:
+            try:
+                if value.dtype is not dtype:
+                    return slow(value, observation, mask)
+            except AttributeError:
+                return slow(value, observation, mask)
+            delta = next(self._rows, None)
+            if delta is None:
+                delta = self._refill()
+            for k, low, high in guards:
+                if not low <= value.item(k) <= high:
+                    return self.execute(value, delta.reshape(-1))
+            new = value + delta
+            if walls is not None:
+                inside = np.minimum(np.maximum(new, walls[0]), walls[1])
+                if inside.tobytes() != new.tobytes():
+                    return self.execute(value, delta.reshape(-1))
+            self._last = value, delta
+            if self.recording:
+                self._chosen.append(delta)
+                self._executed.append((delta, value.copy()))  # worked out when asked for: a step affords no more
+            return new
+
+        self.perturb = perturb  # type: ignore[method-assign]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "perturb"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._compile()
+
+    def _rows_of(self, block: Array) -> Any:
+        space: Any = self.port.space
+        return block.astype(space.dtype).reshape(-1, *space.shape)
 
     def recorded(self) -> Recorded:
         self._executed = [self._exact(entry) for entry in self._executed]
@@ -313,7 +339,7 @@ class _BoxSeat(Seat):
         if not isinstance(entry, tuple):
             return np.asarray(entry)
         delta, value = entry
-        return ((value + delta).astype(np.float64) - value).reshape(-1)
+        return np.asarray((value + delta).astype(np.float64) - value).reshape(-1)
 
 
 class ChoiceSeat(Seat):
@@ -334,7 +360,7 @@ class ChoiceSeat(Seat):
             return self._uniform(options, pick, nominal)
         if isinstance(self.nature, Policy):
             return self._legal(self._play(self.members, observation), options, nominal)
-        choices = Finite(tuple(float(option) for option in options))
+        choices = Finite(tuple(float(option) for option in options), discrete=True, dim=1)
         move = Move(self.channel, self.agent, self.step, nominal, choices, self.look(observation), self.rng)
         return self._one_of(self.nature(move), options, nominal)
 
@@ -382,7 +408,7 @@ class ChoiceSeat(Seat):
             options = np.arange(space.start, space.start + space.n)
         if mask is None:
             return options
-        return options[np.asarray(mask, bool)[options - space.start]]
+        return np.asarray(options[np.asarray(mask, bool)[options - space.start]])
 
     def _uniform(self, options: Array, pick: float, nominal: Array) -> Array:
         if isinstance(self.members, Switch):
@@ -405,11 +431,12 @@ class ChoiceSeat(Seat):
 def make_seat(**parts: Any) -> Seat:
     """Choose the kind of seat: all give the same numbers, some are faster."""
     port, members, nature = parts["port"], parts["members"], parts["nature"]
+    floats = isinstance(port, BoxPort) and np.dtype(port.space.dtype).kind == "f"
     blocks = hasattr(nature, "block") and members.monotone and not isinstance(members, PerEpisode | Switch)
     if isinstance(port, DiscretePort):
         return ChoiceSeat(**parts)
     if blocks and isinstance(port, ScalarPort):
         return _RewardSeat(**parts)
-    if blocks and isinstance(port, BoxPort) and port.space.dtype.kind == "f":
+    if blocks and floats:
         return _BoxSeat(**parts)
     return Seat(**parts)

@@ -11,6 +11,8 @@ import numpy as np
 from gymnasium import spaces
 from pettingzoo import AECEnv, ParallelEnv
 
+from robust_envs import Linf, Product, Switch
+
 BOX = spaces.Box(-1.0, 1.0, (3,), np.float32)
 SPACES = {
     "float32": BOX,
@@ -197,6 +199,32 @@ class EchoTurns(EchoAEC):
         self._accumulate_rewards()
         self.agent_selection = self.agents[(self.agents.index(agent) + 1) % len(self.agents)]
         self._deads_step_first()
+
+
+def sized(space, radius):
+    """Return a set that acts on all of a space that can be perturbed; on a Discrete space it acts always."""
+    if isinstance(space, spaces.Discrete):
+        return Switch(float(radius > 0))
+    if isinstance(space, spaces.Dict) and "action_mask" not in space.spaces:
+        return Product({key: Linf(radius) for key, part in space.spaces.items() if isinstance(part, spaces.Box)})
+    if isinstance(space, spaces.Tuple):
+        return Product({k: Linf(radius) for k, part in enumerate(space.spaces) if isinstance(part, spaces.Box)})
+    return Linf(radius)
+
+
+def all_channels(env, radius):
+    """Return sets of one radius for all channels of an environment, as arguments for `robust`."""
+    if isinstance(env, gymnasium.Env):
+        return {
+            "reward": Linf(radius),
+            "observation": sized(env.observation_space, radius),
+            "action": sized(env.action_space, radius),
+        }
+    return {
+        "reward": Linf(radius),
+        "observation": {agent: sized(env.observation_space(agent), radius) for agent in env.possible_agents},
+        "action": {agent: sized(env.action_space(agent), radius) for agent in env.possible_agents},
+    }
 
 
 def same(a, b):

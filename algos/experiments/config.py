@@ -63,6 +63,8 @@ class RunConfig:
     measurement: Measurement = field(default_factory=Measurement)
 
     def __post_init__(self) -> None:
+        if 0 not in self.measurement.levels or len(self.measurement.levels) < 2:
+            raise ValueError(f"measurement must have level 0 and one above, got levels={self.measurement.levels}")
         find_task(self.task, env=self.env)
         if self.algo not in ("rmaddpg", "maddpg"):
             raise ValueError(f"algo must be rmaddpg or maddpg, got algo={self.algo!r}")

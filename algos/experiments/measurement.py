@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ class Measurement:
     """
 
     observation: float = 1.0
-    action: float = 0.5
+    action: float = 0.4
     reward: float = 0.0
     levels: tuple[float, ...] = (0.0, 0.5, 1.0)
     natures: tuple[str, ...] = ("uniform",)
@@ -57,6 +57,10 @@ class Measurement:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("observation", "action", "reward"):
             check_size(name, getattr(self, name))
+        for level in self.levels:
+            check_size("levels", level)
+        if not self.levels or len(set(self.levels)) < len(self.levels):
+            raise ValueError(f"levels must be at least one number, all different, got levels={self.levels}")
         check_count("episodes", self.episodes, 1)
         check_count("seed", self.seed, 0)
         for nature in self.natures:
@@ -64,15 +68,18 @@ class Measurement:
                 raise ValueError(f"natures must be among {', '.join(_NATURES)}, got {nature!r}")
 
     def channels(self, env: Any) -> dict[str, Any]:
-        """Turn the sizes into uncertainty sets that fit the environment's spaces."""
-        found: dict[str, Any] = {}
-        if self.reward > 0:
-            found["reward"] = Linf(self.reward)
-        if self.observation > 0:
-            found["observation"] = Linf(self.observation)
-        if self.action > 0:
-            found["action"] = {agent: self._action_set(env.action_space(agent)) for agent in env.possible_agents}
-        return found
+        """Turn the sizes into uncertainty sets by agent; a space that holds no numbers to move is left alone."""
+        agents = env.possible_agents
+        found = {
+            "reward": dict.fromkeys(agents, Linf(self.reward) if self.reward > 0 else None),
+            "observation": {agent: self._observation_set(env.observation_space(agent)) for agent in agents},
+            "action": {agent: self._action_set(env.action_space(agent)) for agent in agents},
+        }
+        by_agent = {
+            channel: {agent: members for agent, members in sets.items() if members is not None}
+            for channel, sets in found.items()
+        }
+        return {channel: _one_for_all(sets, agents) for channel, sets in by_agent.items() if sets}
 
     def evaluate(self, policy: Any, config: RunConfig, *, progress: Progress | None = None) -> Evaluation:
         """Evaluate one policy on the task of a run."""
@@ -98,16 +105,28 @@ class Measurement:
             "team": config.find_task().team or None,
         }
 
+    def _observation_set(self, space: Any) -> Any:
+        part = space["observation"] if isinstance(space, spaces.Dict) and "observation" in space.spaces else space
+        return Linf(self.observation) if isinstance(part, spaces.Box) and self.observation > 0 else None
+
     def _action_set(self, space: Any) -> Any:
-        if not isinstance(space, spaces.Discrete):
+        if self.action == 0 or not isinstance(space, spaces.Discrete | spaces.Box):
+            return None
+        if isinstance(space, spaces.Box):
             return Linf(self.action)
-        largest = max(self.levels, default=0.0)
+        largest = max(self.levels)
         if self.action * largest > 1.0:
             raise ValueError(
                 f"action must be a probability at every level for {space}, "
                 f"got action={self.action:g} at level {largest:g}"
             )
         return Switch(self.action)
+
+
+def _one_for_all(sets: Mapping[str, Any], agents: Sequence[str]) -> Any:
+    """Say it once where all agents have the same set."""
+    first = next(iter(sets.values()))
+    return first if len(sets) == len(agents) and all(members == first for members in sets.values()) else dict(sets)
 
 
 def check_size(name: str, value: float) -> None:

@@ -62,10 +62,10 @@ def run_all(
             _stop(processes)
             _listen(board, named, processes, messages)
             raise
-    failed = {out: end.value for out, end in ends.items() if end.kind != "done"}
+    failed = {out: ends[out].value for out in named if ends[out].kind != "done"}
     if failed:
         raise RuntimeError("\n".join(f"the run in {out} failed: {why}" for out, why in failed.items()))
-    return {out: end.value for out, end in ends.items()}
+    return {out: ends[out].value for out in named}
 
 
 def _label(out: str, named: Mapping[str, RunConfig]) -> str:
@@ -136,6 +136,6 @@ def _work(config: RunConfig, out: str, resume: bool, messages: Any) -> None:
         end = _Message("done", out, run(config, out, resume=resume, board=_Remote(out, messages)))
     except KeyboardInterrupt:
         end = _Message("stopped", out, "it was interrupted")
-    except Exception:  # noqa: BLE001 - whatever it is, the parent tells it
+    except Exception:
         end = _Message("failed", out, traceback.format_exc())
     messages.put(end)

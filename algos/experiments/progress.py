@@ -1,4 +1,4 @@
-"""Show how far runs are: bars on a terminal, plain lines from time to time where the output goes to a file or a pipe."""
+"""Show how far runs are: bars on a terminal, plain lines from time to time in a file or a pipe."""
 
 from __future__ import annotations
 
@@ -116,10 +116,10 @@ class _Lines:
         parts = [
             f"{name}: {pace.done:,} of {pace.total:,} {self._unit} ({pace.done / max(pace.total, 1):.0%})",
             f"{pace.speed:,.0f} {self._unit}/s",
-            *([] if value is None else [f"return {value:.1f}"]),
-            "done" if pace.finished else f"{pace.remaining} left",
+            "" if value is None else f"return {value:.1f}",
+            pace.left,
         ]
-        return ", ".join(parts)
+        return ", ".join(filter(None, parts))
 
 
 @dataclass
@@ -152,14 +152,16 @@ class _Pace:
         return (self.done - self._start[1]) / seconds if seconds > 0 else 0.0
 
     @property
-    def remaining(self) -> timedelta | str:
-        return timedelta(seconds=round((self.total - self.done) / self.speed)) if self.speed > 0 else "?"
+    def left(self) -> str:
+        if self.finished or self.speed <= 0:
+            return "done" if self.finished else ""
+        return f"{timedelta(seconds=round((self.total - self.done) / self.speed))} left"
 
 
 class _Bars:
     def __init__(self, totals: Mapping[str, int], unit: str, stream: TextIO) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         self._paces = {name: _Pace(total, time.monotonic) for name, total in totals.items()}
         self._progress = Progress(
@@ -168,13 +170,13 @@ class _Bars:
             MofNCompleteColumn(),
             TextColumn("{task.fields[speed]}", style="cyan"),
             TextColumn("{task.fields[value]}", style="green"),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            TextColumn("{task.fields[left]}"),
             console=Console(file=stream),
             refresh_per_second=5,
         )
         self._unit = unit
         self._tasks: dict[str, Any] = {
-            name: self._progress.add_task(name, total=total, speed="", value="", start=False)
+            name: self._progress.add_task(name, total=total, speed="", value="", left="", start=False)
             for name, total in totals.items()
         }
 
@@ -193,6 +195,7 @@ class _Bars:
             self._progress.start_task(task)
         pace.reach(done)
         shown: dict[str, Any] = {} if value is None else {"value": f"return {value:.1f}"}
+        shown["left"] = pace.left
         self._progress.update(task, completed=done, speed=f"{pace.speed:,.0f} {self._unit}/s", **shown)
 
     def say(self, text: str) -> None:

@@ -91,24 +91,15 @@ class RunFolder:
         except (ValueError, TypeError) as error:
             raise ValueError(f"{self.config} is damaged: {error}") from error
 
-    def begin(self, config: RunConfig) -> None:
-        """Start a new run; a folder with anything in it is left alone.
-
-        Raises:
-            ValueError: when the folder is not new.
-        """
+    def check_new(self) -> None:
+        """Raise ValueError unless the folder is new or empty."""
         if self.config.exists():
             raise ValueError(f"out must be a new folder, got {self.path} which holds a run: resume it, or name another")
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise ValueError(f"out must be a new or an empty folder, got {self.path}")
-        config.save(self.config)
 
-    def go_on(self, config: RunConfig) -> None:
-        """Take up a run that was begun with the same configuration.
-
-        Raises:
-            ValueError: when there is none, or it differs in what decides the numbers of training.
-        """
+    def check_begun(self, config: RunConfig) -> None:
+        """Raise ValueError unless a run was begun here that agrees in all that decides the numbers of training."""
         begun = self.read_config()
         for name in (field.name for field in fields(RunConfig)):
             mine, theirs = getattr(config, name), getattr(begun, name)
@@ -116,7 +107,6 @@ class RunFolder:
                 raise ValueError(f"{name} must be {theirs!r}, as the run in {self.path} was begun with, got {mine!r}")
         if config.steps < begun.steps:
             raise ValueError(f"steps must be >= {begun.steps}, as the run was begun with, got steps={config.steps}")
-        config.save(self.config)
 
     def seconds_at(self, steps: int) -> float:
         """Tell how long training had taken when a checkpoint was written."""
@@ -154,9 +144,14 @@ def train(
 ) -> Trainer:
     """Train as `run` does, without the test at the end."""
     folder, board = RunFolder(Path(out)), Silent() if board is None else board
-    (folder.go_on if resume else folder.begin)(config)
+    if resume:
+        folder.check_begun(config)
+    else:
+        folder.check_new()
     torch.set_num_threads(config.threads)
     trainer = _make_trainer(config, folder)
+    # Written only now: what cannot be made leaves no folder behind.
+    config.save(folder.config)
     at = f"from step {trainer.num_timesteps:,} to" if trainer.num_timesteps else "for"
     board.say(f"{config.env or config.task}: {config.name}, {at} {config.steps:,} steps, into {folder.path}")
     _write_provenance(config, folder, trainer)
@@ -201,7 +196,8 @@ def measure(out: str | os.PathLike[str], *, progress: Callable[[int, int], None]
         The content of summary.json.
     """
     folder = RunFolder(Path(out))
-    config, trainer = folder.read_config(), load_policy(out)
+    config = folder.read_config()
+    trainer = load_policy(out, device=config.device)
     found = config.measurement.evaluate(trainer, config, progress=progress)
     found.save(folder.evaluation)
     summary = _summary(config, trainer, found, folder.seconds_at(trainer.num_timesteps))
@@ -253,7 +249,7 @@ def _write_provenance(config: RunConfig, folder: RunFolder, trainer: Trainer) ->
 
 
 def _summary(config: RunConfig, trainer: Trainer, found: Evaluation, seconds: float) -> dict[str, Any]:
-    nature = found.natures[0]
+    nature, (lowest, *_, highest) = found.natures[0], found.levels
     return {
         "format": "robust-envs/summary",
         "version": 1,
@@ -268,8 +264,8 @@ def _summary(config: RunConfig, trainer: Trainer, found: Evaluation, seconds: fl
         "device": str(trainer.device),
         "team": list(found.team),
         "test": {"channels": dict(found.channels), "nature": nature, "seed": found.seed},
-        "nominal_return": _numbers(found.summary(nature, found.levels[0])),
-        "perturbed_return": _numbers(found.summary(nature, found.levels[-1], reward="perturbed")),
+        "nominal_return": _numbers(found.summary(nature, lowest)),
+        "perturbed_return": _numbers(found.summary(nature, highest, reward="perturbed")),
     }
 
 

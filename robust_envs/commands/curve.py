@@ -26,7 +26,7 @@ def curve(
     levels: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5, 2.0),
     natures: Natures = ("uniform",),
     observation: float = 1.0,
-    action: float = 0.5,
+    action: float = 0.4,
     reward: float = 0.0,
     episodes: int = 100,
     seed: int = 10_000,

@@ -21,7 +21,7 @@ def evaluate(
     levels: tuple[float, ...] = (0.0, 0.5, 1.0),
     natures: Natures = ("uniform",),
     observation: float = 1.0,
-    action: float = 0.5,
+    action: float = 0.4,
     reward: float = 0.0,
     episodes: int = 100,
     seed: int = 10_000,

@@ -51,7 +51,7 @@ def train(
         steps: Environment steps.
         seed: Of everything random.
         out: Folder of the run; runs/TASK/ALGO-levelLEVEL-seedSEED by default.
-        resume: Go on with the run in --out, from its last checkpoint. Only --out is needed.
+        resume: Go on with a run from its last checkpoint; --out alone says which.
         env: Train on an environment of your own: package.module:function that builds a PettingZoo ParallelEnv.
         continuous: Continuous actions, on the tasks that have both.
         device: cpu, cuda, or auto.
@@ -76,27 +76,19 @@ def train(
         "trainer": _settings(set),
         "measurement": Measurement(episodes=episodes),
     }
-    if resume:
-        return _run(_resumed(given, out), _needed(out), resume=True)
-    if task is None and env is None:
+    if task is None and env is None and not (resume and out is not None):
         raise ValueError(f"TASK must be given: {', '.join(TASKS)}, or an environment of your own with --env")
-    label = find_task(task, env=env).name
-    config = RunConfig(**{**given, "task": label})  # type: ignore[arg-type]
-    folder = Path("runs", label.replace(":", "-"), f"{algo}-level{level:g}-seed{seed}") if out is None else out
-    return _run(config, folder, resume=False)
+    label = None if task is None and env is None else find_task(task, env=env).name
+    folder = Path("runs", str(label).replace(":", "-"), f"{algo}-level{level:g}-seed{seed}") if out is None else out
+    config = _resumed(given, folder) if resume else RunConfig(**{**given, "task": label})  # type: ignore[arg-type]
+    return _run(config, folder, resume=resume)
 
 
-def _needed(out: Path | None) -> Path:
-    if out is None:
-        raise ValueError("out must name the folder of the run to resume, got --resume without --out")
-    return out
-
-
-def _resumed(given: dict[str, Any], out: Path | None) -> RunConfig:
+def _resumed(given: dict[str, Any], out: Path) -> RunConfig:
     """Take the run's own configuration, changed by what was said otherwise than by default."""
     from algos.experiments import RunConfig, RunFolder
 
-    begun = RunFolder(_needed(out)).read_config()
+    begun = RunFolder(out).read_config()
     usual = {**vars(RunConfig()), "task": None}
     return replace(begun, **{name: value for name, value in given.items() if value != usual[name]})
 

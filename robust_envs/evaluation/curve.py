@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robust_envs.evaluation.evaluate import evaluate
-from robust_envs.files import read_versioned, write_json
 from robust_envs.evaluation.results import TEAM, Evaluation, RewardKind, Summary, table_csv
 from robust_envs.evaluation.statistics import bootstrap_interval
+from robust_envs.files import read_versioned, write_json
 
 __all__ = ["CurvePoint", "Estimate", "RobustnessCurve", "robustness_curve"]
 

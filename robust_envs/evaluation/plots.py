@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from robust_envs.evaluation.curve import RobustnessCurve
-from robust_envs.files import write_atomic
 from robust_envs.evaluation.results import TEAM, RewardKind
+from robust_envs.files import write_atomic
 
 __all__ = ["plot_curve"]
 
 # Okabe and Ito, 2008: told apart by colour-blind readers too; the markers tell them apart in grey.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = "osD^vPX"
+_MOST_TICKS = 11
 _STYLES: dict[RewardKind, str] = {"nominal": "-", "perturbed": "--"}
 
 
@@ -40,7 +41,8 @@ def plot_curve(
 
     Example:
         >>> from robust_envs.evaluation import Episodes, Evaluation
-        >>> cells = tuple(Episodes("uniform", x, {"a": (1.0 - x, 1.0)}, {"a": (1.0 - x, 1.0)}, (5, 5)) for x in (0.0, 1.0))
+        >>> returns = {0.0: {"a": (1.0, 2.0)}, 1.0: {"a": (0.0, 1.0)}}
+        >>> cells = tuple(Episodes("uniform", x, found, found, (5, 5)) for x, found in returns.items())
         >>> figure = plot_curve(RobustnessCurve({"still": Evaluation(cells, team=("a",), seed=0)}))
         >>> figure.axes[0].get_xlabel()
         'level (multiple of the uncertainty set)'
@@ -51,6 +53,8 @@ def plot_curve(
         _draw(axes, curve, nature, agent)
         axes.set_title(f"nature: {nature}", fontsize="medium")
         axes.set_xlabel("level (multiple of the uncertainty set)")
+        if len(curve.levels) <= _MOST_TICKS:
+            axes.set_xticks(curve.levels, [f"{level:g}" for level in curve.levels])
     panels[0].set_ylabel(f"return of the {agent} per episode\n(sum of rewards, mean and 95% interval)")
     panels[0].legend(frameon=False)
     figure.suptitle(_headline(curve, title))

@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_envs.files import read_versioned, write_atomic, write_json
 from robust_envs.evaluation.statistics import bootstrap_interval, cvar
+from robust_envs.files import read_versioned, write_atomic, write_json
 
 __all__ = ["TEAM", "Difference", "Episodes", "Evaluation", "Summary", "paired_difference"]
 

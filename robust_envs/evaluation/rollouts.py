@@ -88,16 +88,17 @@ def seeded_globals(seed: int) -> Iterator[None]:
     Policies that explore draw from these. Putting them back keeps an evaluation in the middle of training from
     moving the training.
     """
-    python, legacy, torch = random.getstate(), np.random.get_state(), _torch_state()
+    python, torch = random.getstate(), _torch_state()
+    legacy = np.random.get_state()  # noqa: NPY002 - what policies of others draw from
     random.seed(seed)
-    np.random.seed(seed % 2**32)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - the same
     if torch is not None:
         sys.modules["torch"].manual_seed(seed)
     try:
         yield
     finally:
         random.setstate(python)
-        np.random.set_state(legacy)
+        np.random.set_state(legacy)  # noqa: NPY002 - the same
         if torch is not None:
             _restore_torch(torch)
 

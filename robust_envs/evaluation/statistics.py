@@ -64,9 +64,10 @@ def bootstrap_interval(
     """
     rows = _checked(values)
     rng = _checked_resampling(confidence, resamples, seed)
-    found = []
-    for count in _blocks(resamples, rows.size):
-        found.append(statistic(rows[rng.integers(len(rows), size=(count, len(rows)))], axis=1))
+    found = [
+        statistic(rows[rng.integers(len(rows), size=(count, len(rows)))], axis=1)
+        for count in _blocks(resamples, rows.size)
+    ]
     return _percentiles(np.concatenate(found), confidence)
 
 

@@ -74,25 +74,20 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
         self._rounds = Rounds(parallelizable)
         self._views = views(perturber)
 
-    @property
-    def infos(self) -> dict[str, Any]:
-        """Info by agent, with our numbers when they were asked for."""
-        if self._info is None:
-            return self.env.infos  # type: ignore[no-any-return]
-        return {agent: self._told(info, agent) for agent, info in self.env.infos.items()}
-
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         seed, options = self._perturber.begin(seed, options)
         self.env.reset(seed=seed, options=options)
         self.rewards = dict(self.env.rewards)
-        self._sums = dict.fromkeys(self.env.agents, 0)
+        self._sums: dict[str, Any] = dict.fromkeys(self.env.agents, 0)
         self._moved: set[str] = set()
+        self._cumulative_rewards = dict(self.env._cumulative_rewards)
         self._observed(self._rounds.begin(self.env.agents))
 
     def step(self, action: Any) -> None:
         env = self.env
         if not env.agents:
-            return env.step(action)  # type: ignore[no-any-return]  # the environment's own warning
+            env.step(action)  # the environment's own warning
+            return
         actor = env.agent_selection
         if not (env.terminations[actor] or env.truncations[actor]):
             action = self._acted(actor, action)
@@ -102,13 +97,6 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
         handed = self._rounds.after(actor, env) if env.agents else []
         self._book(handed)
         self._observed(handed)
-        return None
-
-    @property
-    def _cumulative_rewards(self) -> dict[str, Any]:
-        """The environment's own book, except where nature moved since the agent's last turn."""
-        book = self.env._cumulative_rewards
-        return {agent: self._sums[agent] if agent in self._moved else book[agent] for agent in self.env.agents}
 
     def observe(self, agent: str) -> Any:
         nominal = self.env.observe(agent)
@@ -143,11 +131,15 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
                     self.rewards[agent] = booked(self.rewards[agent], perturbed[agent], nominal[agent])
         for agent, reward in self.rewards.items():
             self._sums[agent] = self._sums.get(agent, 0) + reward
+        book = self.env._cumulative_rewards  # stands as it is where nature has not moved since the agent's last turn
+        self._cumulative_rewards = {a: self._sums[a] if a in self._moved else book[a] for a in self.env.agents}
 
     def _observed(self, handed: list[str]) -> None:
         if handed and self._views:
             values = self._seen(handed)
             self._perturber.move("observation", dict(values), values)
+        if self._info is not None:
+            self.infos = {agent: self._told(info, agent) for agent, info in self.env.infos.items()}
 
     def _seen(self, agents: list[str]) -> dict[str, Any]:
         return {agent: self.env.observe(agent) for agent in agents}

@@ -40,27 +40,12 @@ class NatureAECEnv(Cast, Layer, BaseWrapper[Any, Any, Any]):
         check_joint(perturber, parallelizable)
         self._settle(perturber, info)
         self._enter(alone=False)
+        # natures' turns come between: the environment no longer steps once a round
+        self.metadata = {**env.metadata, "is_parallelizable": False}
         self._rounds = Rounds(parallelizable)
         self._views = views(perturber)
         self._payers = {agent for seat in perturber["reward"] for agent in seat.agents}
         self._bodies = {agent: seat for seat in perturber["action"] for agent in seat.agents}
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """The environment's, except that natures' turns come between: it no longer steps once a round."""
-        return {**self.env.metadata, "is_parallelizable": False}
-
-    @property
-    def agents(self) -> list[str]:
-        """Agents of the environment, then natures."""
-        return [*self.env.agents, *self._cast]
-
-    @property
-    def infos(self) -> dict[str, dict[str, Any]]:
-        """Info by agent; a nature's is empty."""
-        base = self.env.infos
-        told = {agent: base[agent] if self._info is None else self._told(base[agent], agent) for agent in base}
-        return {**told, **{name: {} for name in self._cast}}
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         seed, options = self._perturber.begin(seed, options)
@@ -69,8 +54,9 @@ class NatureAECEnv(Cast, Layer, BaseWrapper[Any, Any, Any]):
         self._held: Any = None
         self._flags: dict[str, tuple[bool, bool]] = {}
         self._end = (False, False)
-        self._cumulative_rewards: dict[str, Any] = dict.fromkeys(self.agents, 0)
-        self.rewards: dict[str, Any] = dict.fromkeys(self.agents, 0)
+        self._list()
+        self._cumulative_rewards = dict.fromkeys(self.agents, 0)
+        self.rewards = dict.fromkeys(self.agents, 0)
         self._queue = self._turns(("observation",), self._rounds.begin(self.env.agents))
         self._face()
 
@@ -160,12 +146,20 @@ class NatureAECEnv(Cast, Layer, BaseWrapper[Any, Any, Any]):
 
     def _close(self, rewards: Mapping[str, Any]) -> None:
         """Keep both books and say who is next."""
+        self._list()
         earned = {name: self._earned(self._seats[name], rewards) if rewards else 0 for name in self._cast}
         self.rewards = {**dict.fromkeys(self.env.agents, 0), **rewards, **earned}
         self._cumulative_rewards = {
             agent: self._cumulative_rewards.get(agent, 0) + self.rewards[agent] for agent in self.agents
         }
         self._face()
+
+    def _list(self) -> None:
+        """Show who is here: agents of the environment, then natures."""
+        base = self.env.infos
+        told = {agent: base[agent] if self._info is None else self._told(base[agent], agent) for agent in base}
+        self.agents = [*self.env.agents, *self._cast]
+        self.infos = {**told, **{name: {} for name in self._cast}}
 
     def _face(self) -> None:
         """Show flags and selection: natures in the queue first, then the environment's own choice."""
@@ -213,31 +207,12 @@ class NaturesOnlyAECEnv(BaseWrapper[Any, Any, Any]):
         self._names = list(env.natures)
         self.possible_agents = self._names
 
-    @property
-    def agents(self) -> list[str]:
-        """The natures that are left."""
-        return [agent for agent in self.env.agents if agent in self._names]
-
-    @property
-    def terminations(self) -> dict[str, bool]:
-        """Flag by nature."""
-        return {agent: self.env.terminations[agent] for agent in self.agents}
-
-    @property
-    def truncations(self) -> dict[str, bool]:
-        """Flag by nature."""
-        return {agent: self.env.truncations[agent] for agent in self.agents}
-
-    @property
-    def infos(self) -> dict[str, dict[str, Any]]:
-        """Info by nature: empty."""
-        return {agent: self.env.infos[agent] for agent in self.agents}
-
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         self.env.reset(seed=seed, options=options)
-        self.rewards: dict[str, Any] = dict.fromkeys(self._names, 0)
+        self.rewards = dict.fromkeys(self._names, 0)
         self._play()
-        self._cumulative_rewards: dict[str, Any] = dict(self.rewards)
+        self._show()
+        self._cumulative_rewards = dict(self.rewards)
 
     def step(self, action: Any) -> None:
         if not self.agents:
@@ -247,6 +222,7 @@ class NaturesOnlyAECEnv(BaseWrapper[Any, Any, Any]):
         self.env.step(action)
         self._gather()
         self._play()
+        self._show()
         self.rewards = {agent: self.rewards[agent] for agent in self.agents}
         self._cumulative_rewards = {agent: self._cumulative_rewards[agent] + self.rewards[agent] for agent in self.agents}
 
@@ -256,8 +232,17 @@ class NaturesOnlyAECEnv(BaseWrapper[Any, Any, Any]):
         flags = self.terminations[agent], self.truncations[agent]
         return observation, self._cumulative_rewards[agent], *flags, self.infos[agent]
 
+    def _show(self) -> None:
+        """Show the natures that are left, and whose turn it is."""
+        game = self.env
+        self.agents = [agent for agent in game.agents if agent in self._names]
+        self.agent_selection = game.agent_selection
+        self.terminations = {agent: game.terminations[agent] for agent in self.agents}
+        self.truncations = {agent: game.truncations[agent] for agent in self.agents}
+        self.infos = {agent: game.infos[agent] for agent in self.agents}
+
     def _gather(self) -> None:
-        for agent in self.agents:
+        for agent in [agent for agent in self.env.agents if agent in self._names]:
             self.rewards[agent] = self.rewards.get(agent, 0) + self.env.rewards[agent]
 
     def _play(self) -> None:

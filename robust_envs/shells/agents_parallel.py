@@ -61,10 +61,10 @@ class Cast:
             if seat.interface is not None
         }
 
-    def observation_space(self, agent: str) -> spaces.Space[Any]:
+    def observation_space(self, agent: str) -> Any:
         return self._spaces[agent][0] if agent in self._spaces else self.env.observation_space(agent)
 
-    def action_space(self, agent: str) -> spaces.Space[Any]:
+    def action_space(self, agent: str) -> Any:
         return self._spaces[agent][1] if agent in self._spaces else self.env.action_space(agent)
 
     @property

@@ -52,8 +52,9 @@ class RobustEnv(Layer, gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
         seed, options = self._perturber.begin(seed, options)
         nominal, info = self.env.reset(seed=seed, options=options)
         self._nominal, self._nominal_info = nominal, info
-        observation = nominal if self._observation is None else self._observation.perturb(nominal, nominal)
-        return observation, info if self._info is None else self._told(info, SINGLE)
+        if self._observation is not None:
+            nominal = self._observation.perturb(nominal, nominal)
+        return nominal, info if self._info is None else self._told(info, SINGLE)
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         if self._recording:

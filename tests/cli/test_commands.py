@@ -112,6 +112,16 @@ def test_without_out_the_folder_is_named_after_the_run(tiny: Sequence[str], caps
     assert "return (level 0)" in out
 
 
+def test_the_same_command_with_resume_goes_on_for_more_steps(tiny: Sequence[str]) -> None:
+    arguments = ["train", "keep-away", "--algo", "maddpg"]
+    assert main([*arguments, *tiny]) == 0
+    assert main([*arguments, "--resume", "--steps", "400"]) == 0
+    summary = json.loads(Path("runs/keep-away/maddpg-level1-seed0/summary.json").read_text())
+    assert summary["steps"] == 400
+    provenance = json.loads(Path("runs/keep-away/maddpg-level1-seed0/provenance.json").read_text())
+    assert [again["steps"] for again in provenance["resumed"]] == [300]
+
+
 def test_evaluate_prints_and_writes_its_table(runs: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     run = str(runs["rmaddpg"])
     assert main(["evaluate", run, "--levels", "0", "2", "--episodes", "3", "--out", "here", "--agents"]) == 0
@@ -193,7 +203,8 @@ def test_help_names_every_option_and_ends_with_zero(command: str, capsys: pytest
         ("train --env mpe2.simple_spread_v3:__all__", "a list"),
         ("train --env mpe2.simple_spread_v3:env", "env must build a PettingZoo ParallelEnv, got"),
         ("train --env mpe2.simple_spread_v3:parallel_env --continuous", "continuous must be False"),
-        ("train keep-away --resume", "out must name the folder of the run to resume"),
+        ("train --resume", "TASK must be given"),
+        ("train keep-away --resume", "got runs/keep-away/rmaddpg-level1-seed0 without config.json"),
         ("train keep-away --resume --out nowhere", "run must be a folder that robust-envs train made, got nowhere"),
         ("train keep-away --out occupied", "out must be a new or an empty folder, got occupied"),
         ("train keep-away --out occupied/file", "out must be a new or an empty folder"),
@@ -224,6 +235,7 @@ def test_bad_input_is_one_sentence_and_status_2(
     assert len(lines) == 1
     assert lines[0].startswith("robust-envs: ")
     assert said in lines[0]
+    assert sorted(path.name for path in Path().iterdir()) == ["occupied"], "nothing is left behind"
 
 
 @pytest.mark.parametrize("arguments", ["fly", "train keep-away --algo ppo", "train keep-away --stepps 3", ""])

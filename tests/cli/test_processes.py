@@ -93,7 +93,7 @@ def test_a_terminal_shows_a_bar_with_speed_return_and_remaining_time(start: Any,
     assert "\x1b[" in shown
     assert "━" in shown
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
-    assert re.search(r"\d+/3000 +[\d,]+ steps/s +return -\d+\.\d +\d*:?\d\d:\d\d", plain)
+    assert re.search(r"\d+/3000 +[\d,]+ steps/s +return -\d+\.\d +\d:\d\d:\d\d left", plain)
     assert "\x1b[?25h" in shown, "the cursor is given back"
 
 

