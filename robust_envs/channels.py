@@ -20,7 +20,7 @@ __all__ = ["CHANNELS", "BoxPort", "DiscretePort", "JointPort", "PartsPort", "Por
 CHANNELS = ("reward", "observation", "action")
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Fit = Callable[[Array, Array, Array], Array]
+Fit = Callable[[Array, Array, Array], Array] | None
 
 
 class Port:
@@ -47,7 +47,7 @@ class Port:
         raise NotImplementedError
 
     def add(self, value: Any, delta: Array, fit: Fit) -> Any:
-        """Move `value` by `delta`, kept inside the space by `fit`.
+        """Move `value` by `delta`, kept inside the space.
 
         Where the nominal number is itself outside its space the bounds stretch to it, so that clipping never moves a
         number further than nature did.
@@ -55,7 +55,8 @@ class Port:
         Args:
             value: Nominal value.
             delta: What nature chose, shape (dim,).
-            fit: ``fit(delta, low, high)`` returns a member of the set inside the box of deltas [low, high].
+            fit: ``fit(delta, low, high)`` returns a member of the set inside the box of deltas [low, high]; ``None``
+                for monotone sets, where clipping the sum does.
 
         Returns:
             The perturbed value, of the type and dtype of `value`.
@@ -69,8 +70,10 @@ class Port:
         low, high = self.limits(value)
         if bool(((total < low) | (total > high)).any()):
             low, high = np.minimum(low, nominal), np.maximum(high, nominal)
-            delta = _cast(fit(np.asarray(delta, np.float64), low - nominal, high - nominal), integer, nominal.dtype)
-            total = np.clip(nominal + delta, low, high)  # the sum rounds: the last ulp is taken back here
+            if fit is not None:
+                room = low - nominal, high - nominal
+                total = nominal + _cast(fit(np.asarray(delta, np.float64), *room), integer, nominal.dtype)
+            total = np.clip(total, low, high)
         return self.put(value, total)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from robust_envs.channels import BoxPort, DiscretePort, Port, ScalarPort
+from robust_envs.channels import BoxPort, DiscretePort, Fit, Port, ScalarPort
 from robust_envs.natures import Move, Nominal, Policy, Replay, Uniform, WorstCase, must_plan
 from robust_envs.nature_spaces import Interface
 from robust_envs.policies import act
@@ -18,6 +18,7 @@ from robust_envs.traces import Executed, Recorded
 __all__ = ["ChoiceSeat", "OutsideSetError", "Seat", "make_seat"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
+_FLOATS = (float, np.float64)
 _FEW = 6  # bounded coordinates that are checked one by one: cheaper than whole-array comparisons
 
 
@@ -82,7 +83,7 @@ class Seat:
     def _settle(self) -> None:
         """Derive what follows from set and nature."""
         self.idle = self.members.is_zero or (isinstance(self.nature, Nominal) and self.members.monotone)
-        self._fit = self.members
+        self._fit: Fit = None
         self.budget = self.members if isinstance(self.members, PerEpisode) else None
         self._rows: Iterator[Any] = iter(())  # drawn and not yet used
 
@@ -150,10 +151,10 @@ class Seat:
 
     def execute(self, value: Any, delta: Array) -> Any:
         """Apply a delta that lies in the set: clip it to the space, pay the budget, keep it."""
-        self._fit = self._allowed()
+        self._fit = None if self.members.monotone else self._allowed().fit
         self._last = value, delta
         try:
-            new = self.port.add(value, delta, self._fit.fit)
+            new = self.port.add(value, delta, self._fit)
         except ValueError as error:
             raise ValueError(f"{self._who()} cannot move {value!r} within its space: {error}") from error
         self.step += 1
@@ -168,9 +169,9 @@ class Seat:
 
     def again(self, value: Any) -> Any:
         """Apply the last delta to another nominal value of the same turn; nothing is drawn, paid or kept."""
-        if self.idle or self._last is None:
+        if self.idle or self._last is None or self._last[1] is None:
             return value
-        return self.port.add(value, np.asarray(self._last[1]).reshape(-1), self._fit.fit)
+        return self.port.add(value, np.asarray(self._last[1]).reshape(-1), self._fit)
 
     @property
     def last(self) -> Executed | None:
@@ -261,13 +262,17 @@ class _RewardSeat(Seat):
         return [float(number) for number in block[:, 0]]
 
     def perturb(self, value: Any, observation: Any = None, mask: Any = None) -> Any:
-        if value.__class__ is not float or self.idle or self.recording:
+        if value.__class__ not in _FLOATS or self.idle:
             return super().perturb(value, observation, mask)
         delta = next(self._rows, None)
         if delta is None:
             delta = self._refill()
         self._last = value, delta
-        return value + delta
+        new = value + delta
+        if self.recording:
+            self._chosen.append(np.array([delta]))
+            self._executed.append(np.array([new - value]))
+        return new
 
 
 class _BoxSeat(Seat):
@@ -280,20 +285,21 @@ class _BoxSeat(Seat):
 
     def _settle(self) -> None:
         super()._settle()
-        space: Any = self.port.space
         margin = np.maximum(np.abs(self.members.bounds.low), np.abs(self.members.bounds.high))
         low, high = (np.asarray(limit, np.float64) for limit in self.port.limits(None))
         bounded = np.flatnonzero((np.isfinite(low) | np.isfinite(high)) & (margin > 0))
+        self._bounded = len(bounded) > 0
         # a hair more than the margin, for the rounding of the sum
-        inner = [(int(k), float(low[k] + 1.001 * margin[k]), float(high[k] - 1.001 * margin[k])) for k in bounded[:_FEW]]
-        self._guards = tuple(inner) if len(bounded) <= _FEW else ()
-        self._walls = (space.low, space.high) if len(bounded) > _FEW else None
+        inner = [(int(k), float(low[k] + 1.001 * margin[k]), float(high[k] - 1.001 * margin[k])) for k in bounded]
+        self._guards = tuple(inner) if len(inner) <= _FEW else ()
         self._compile()
 
     def _compile(self) -> None:
         space: Any = self.port.space
         dtype = None if self.idle else space.dtype  # no value has dtype None: an idle seat has no fast path
-        guards, walls, slow = self._guards, self._walls, super().perturb
+        guards, slow, low, high = self._guards, super().perturb, space.low, space.high
+        check = self._bounded and not guards
+        minimum, maximum = np.minimum, np.maximum
 
         def perturb(value: Any, observation: Any = None, mask: Any = None) -> Any:
             try:
@@ -304,18 +310,21 @@ class _BoxSeat(Seat):
             delta = next(self._rows, None)
             if delta is None:
                 delta = self._refill()
-            for k, low, high in guards:
-                if not low <= value.item(k) <= high:
-                    return self.execute(value, delta.reshape(-1))
             new = value + delta
-            if walls is not None:
-                inside = np.minimum(np.maximum(new, walls[0]), walls[1])
-                if inside.tobytes() != new.tobytes():
+            clip = check
+            for k, lowest, highest in guards:
+                if not lowest <= value.item(k) <= highest:
+                    clip = True
+            if clip:
+                inside = minimum(maximum(value, low), high)
+                if inside.tobytes() != value.tobytes():  # the nominal value is itself outside
                     return self.execute(value, delta.reshape(-1))
+                new = minimum(maximum(new, low), high)
             self._last = value, delta
             if self.recording:
                 self._chosen.append(delta)
-                self._executed.append((delta, value.copy()))  # worked out when asked for: a step affords no more
+                # worked out when asked for: a step affords no more than a copy
+                self._executed.append((new.copy(), value.copy()))
             return new
 
         self.perturb = perturb  # type: ignore[method-assign]
@@ -338,8 +347,8 @@ class _BoxSeat(Seat):
     def _exact(self, entry: Any) -> Array:
         if not isinstance(entry, tuple):
             return np.asarray(entry)
-        delta, value = entry
-        return np.asarray((value + delta).astype(np.float64) - value).reshape(-1)
+        new, value = entry
+        return np.asarray(new.astype(np.float64) - value).reshape(-1)
 
 
 class ChoiceSeat(Seat):
@@ -382,9 +391,9 @@ class ChoiceSeat(Seat):
         return value if delta[0] == nominal[0] else self.port.put(value, delta)
 
     def again(self, value: Any) -> Any:
-        if self.idle or self._last is None or self._last[1][0] == self.port.flat(self._last[0])[0]:
+        if self.idle or self._last is None or self._last[1] is None:
             return value
-        return self.port.put(value, self._last[1])
+        return value if self._last[1][0] == self.port.flat(self._last[0])[0] else self.port.put(value, self._last[1])
 
     def _nothing(self, nominal: Array) -> Array:
         return nominal.astype(np.float64)

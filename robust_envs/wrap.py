@@ -17,6 +17,7 @@ from robust_envs.shells.agents_gym import NatureEnv
 from robust_envs.shells.agents_parallel import NatureParallelEnv, NaturesOnlyParallelEnv, SingleAgentParallelEnv
 from robust_envs.shells.gym import SINGLE, RobustEnv
 from robust_envs.shells.parallel import RobustParallelEnv
+from robust_envs.shells.vector import RobustVectorEnv
 
 __all__ = ["robust"]
 
@@ -80,8 +81,6 @@ def robust(
     if isinstance(nature, AsAgents):
         return _with_agents(env, channels, options)
     if isinstance(env, VectorEnv):
-        from robust_envs.shells.vector import RobustVectorEnv
-
         return RobustVectorEnv(env, **channels, **options)
     if isinstance(env, gymnasium.Env):
         return RobustEnv(env, **channels, **options)

@@ -161,18 +161,19 @@ class _Pace:
 class _Bars:
     def __init__(self, totals: Mapping[str, int], unit: str, stream: TextIO) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import BarColumn, Progress, TextColumn
 
         self._paces = {name: _Pace(total, time.monotonic) for name, total in totals.items()}
         self._progress = Progress(
             TextColumn("{task.description}", style="bold"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f}%"),
             TextColumn("{task.fields[speed]}", style="cyan"),
             TextColumn("{task.fields[value]}", style="green"),
             TextColumn("{task.fields[left]}"),
             console=Console(file=stream),
             refresh_per_second=5,
+            expand=True,  # the bar alone gives way where the terminal is narrow
         )
         self._unit = unit
         self._tasks: dict[str, Any] = {

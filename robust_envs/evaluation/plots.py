@@ -56,7 +56,9 @@ def plot_curve(
         if len(curve.levels) <= _MOST_TICKS:
             axes.set_xticks(curve.levels, [f"{level:g}" for level in curve.levels])
     panels[0].set_ylabel(f"return of the {agent} per episode\n(sum of rewards, mean and 95% interval)")
-    panels[0].legend(frameon=False)
+    # Below the panels, where it hides nothing.
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)), frameon=False)
     figure.suptitle(_headline(curve, title))
     if path is not None:
         _save(figure, Path(path))

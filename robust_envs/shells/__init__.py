@@ -6,6 +6,7 @@ from robust_envs.shells.agents_gym import NatureEnv
 from robust_envs.shells.agents_parallel import NatureParallelEnv, NaturesOnlyParallelEnv
 from robust_envs.shells.gym import RobustEnv
 from robust_envs.shells.parallel import RobustParallelEnv
+from robust_envs.shells.vector import RobustVectorEnv
 
 __all__ = [
     "NatureAECEnv",
@@ -16,4 +17,5 @@ __all__ = [
     "RobustAECEnv",
     "RobustEnv",
     "RobustParallelEnv",
+    "RobustVectorEnv",
 ]

@@ -305,7 +305,7 @@ class Batched(VectorSeats):
         """Add all deltas, kept inside the space."""
         if not isinstance(values, np.ndarray) or values.dtype != self._dtype:
             return self._add_exactly(values, delta)
-        new: Array = np.ascontiguousarray(values) + delta  # Gymnasium's own CartPole comes in Fortran order: slow to mix
+        new: Array = np.ascontiguousarray(values) + delta  # some, as Gymnasium's CartPole, come in Fortran order
         if self._walls is not None:
             inside = np.minimum(np.maximum(new, self._walls[0]), self._walls[1])
             if inside.tobytes() != new.tobytes():
@@ -327,11 +327,7 @@ class Batched(VectorSeats):
         out = np.flatnonzero(((total < low) | (total > high)).any(axis=1))
         if len(out):
             here = nominal[out]
-            low, high = np.minimum(low[out], here), np.maximum(high[out], here)
-            fit = self._sets[out[0]].fit  # monotone sets clip, whatever their radius
-            total[out] = np.clip(
-                here + _cast(fit(step[out].astype(np.float64), low - here, high - here), here.dtype), low, high
-            )
+            total[out] = np.clip(total[out], np.minimum(low[out], here), np.maximum(high[out], here))
         kind: Any = array.dtype if hasattr(values, "dtype") or hasattr(values[0], "dtype") else self.port.space.dtype
         return np.asarray(total.astype(kind).reshape(array.shape))
 

@@ -206,7 +206,7 @@ def test_picture_has_a_panel_per_nature_a_line_and_a_band_per_policy(tmp_path: P
     assert "return" in figure.axes[0].get_ylabel()
     drawn = figure.axes[0].lines[0].get_ydata()
     assert drawn == pytest.approx([made(1.0).summary("uniform", level).mean for level in curve.levels])
-    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["ours, nominal", "ours, perturbed", "theirs, nominal", "theirs, perturbed"]
     headline = figure.get_suptitle()
     assert all(word in headline for word in ("a task", "reward Linf(1.0)", "50 episodes"))

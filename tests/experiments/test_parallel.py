@@ -13,6 +13,8 @@ import pytest
 
 from algos.experiments import Measurement, RunConfig, load_policy, run, run_all
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"learning_starts": 100, "batch_size": 32, "update_every": 20, "hidden_sizes": (16,)}
 
 

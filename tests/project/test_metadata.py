@@ -6,6 +6,8 @@ from importlib.metadata import version
 
 import pytest
 
+import robust_envs
+
 
 @pytest.fixture(scope="module")
 def project(root):
@@ -16,7 +18,7 @@ def test_the_version_is_the_same_everywhere(root, project):
     cited = re.search(r"^version: (\S+)$", (root / "CITATION.cff").read_text(), re.MULTILINE)
     released = re.findall(r"^## \[(\d\S*)\]", (root / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert cited is not None
-    assert project["version"] == version("robust-envs") == cited[1]
+    assert project["version"] == version("robust-envs") == robust_envs.__version__ == cited[1]
     assert released[:1] in ([], [project["version"]])
 
 
