@@ -27,7 +27,10 @@ def main() -> None:
         options.out / algo: RunConfig(task="cooperative-navigation", algo=algo, level=1.0, steps=options.steps)
         for algo in ("rmaddpg", "maddpg")
     }
-    run_all(runs)
+    try:
+        run_all(runs, resume=True)
+    except KeyboardInterrupt:
+        raise SystemExit("stopped; the same command goes on from here") from None
 
     make_env = next(iter(runs.values())).make_env
     policies = {config.algo: load_policy(folder) for folder, config in runs.items()}

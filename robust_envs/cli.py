@@ -54,9 +54,9 @@ def _run(arguments: Sequence[str]) -> int:
 
     from robust_envs.commands import COMMANDS
 
-    # As for `python -m`: an environment in the folder one works in can be imported.
+    # An environment in the folder one works in can be imported; last, so that it hides nothing.
     if "" not in sys.path:
-        sys.path.insert(0, "")
+        sys.path.append("")
     status: int = tyro.extras.subcommand_cli_from_dict(
         COMMANDS,
         prog="robust-envs",

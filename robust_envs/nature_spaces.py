@@ -47,16 +47,30 @@ class Interface:
 
         Returns:
             Shape (dim,), float64.
+
+        Raises:
+            ValueError: If the action is not made of numbers, or has too few.
         """
+        numbers = self._numbers(action)
         if isinstance(self.action_space, spaces.Box):
-            return self._scaled(np.asarray(action, np.float64).reshape(-1)[: self.dim], allowed)
-        index = int(action) - 1
+            return self._scaled(numbers, allowed)
+        index = int(numbers[0]) - int(self.action_space.start) - 1  # type: ignore[attr-defined]
         if self.choices:
             return np.array([np.nan if not 0 <= index < len(self.points) else self.points[index]])
         count = self.grid if self.grid is not None else 2 * self.dim
         if not 0 <= index < count:
             return np.asarray(allowed.project(np.zeros(self.dim)))
         return np.asarray(allowed.grid(count)[index])
+
+    def _numbers(self, action: Any) -> Array:
+        size = self.dim if isinstance(self.action_space, spaces.Box) else 1
+        try:
+            numbers = np.asarray(action, np.float64).reshape(-1)[:size]
+        except (TypeError, ValueError):
+            numbers = np.zeros(0)
+        if len(numbers) not in (1, size) or not np.isfinite(numbers).all():  # None would become NaN, and NaN everybody's
+            raise ValueError(f"must act in {self.action_space}, got {action!r}")
+        return numbers
 
     def _scaled(self, action: Array, allowed: UncertaintySet) -> Array:
         box: Any = self.action_space

@@ -212,6 +212,11 @@ class Replay:
 
     trace: Trace
 
+    def __post_init__(self) -> None:
+        traces = self.trace if isinstance(self.trace, tuple) else (self.trace,)  # several: for a VectorEnv
+        if not all(hasattr(trace, "moves") for trace in traces):
+            raise TypeError(f"trace must be a Trace, e.g. Trace.load(path), got trace={self.trace!r}")
+
     def __call__(self, move: Move) -> Any:
         """Return the recorded choice of this channel, agent and step."""
         recorded = self.trace.moves.get((move.channel, _agent_key(move.agent)))

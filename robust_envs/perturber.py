@@ -97,13 +97,14 @@ class Perturber:
         """
         if seed is None and options is None and self._replayed is not None:
             seed, options = self._replayed.seed, self._replayed.options
+        self.options = options  # with the radius: a trace must find it again
         if options is not None and "radius" in options:
             options = dict(options)
             self.set_radius(options.pop("radius"))
             options = options or None
         if seed is not None:
             self._seed(seed)
-        self.options, self.episode_seed = options, seed
+        self.episode_seed = None if seed is None else int(seed)
         if self.recording:
             self.actions_taken = {}
         for seat in self.seats:

@@ -11,7 +11,7 @@ from robust_envs.channels import BoxPort, DiscretePort, Fit, Port, ScalarPort
 from robust_envs.natures import Move, Nominal, Policy, Replay, Uniform, WorstCase, must_plan
 from robust_envs.nature_spaces import Interface
 from robust_envs.policies import act
-from robust_envs.sets import Finite, PerEpisode, Switch, UncertaintySet
+from robust_envs.sets import Finite, Interval, Linf, PerEpisode, Switch, UncertaintySet
 from robust_envs.streams import block_rows
 from robust_envs.traces import Executed, Recorded
 
@@ -84,6 +84,7 @@ class Seat:
         """Derive what follows from set and nature."""
         self.idle = self.members.is_zero or (isinstance(self.nature, Nominal) and self.members.monotone)
         self._fit: Fit = None
+        self._whole = self.port.space.dtype is not None and np.dtype(self.port.space.dtype).kind in "iu"
         self.budget = self.members if isinstance(self.members, PerEpisode) else None
         self._rows: Iterator[Any] = iter(())  # drawn and not yet used
 
@@ -146,8 +147,15 @@ class Seat:
         return self.interface.pad(self.look(observation))
 
     def _decode(self, action: Any, value: Any, mask: Any) -> Array:
+        return self._meant(action, self._allowed())
+
+    def _meant(self, action: Any, allowed: UncertaintySet) -> Array:
+        """Turn nature's action as an agent into a member of `allowed`."""
         assert self.interface is not None
-        return self.interface.delta(action, self._allowed())
+        try:
+            return self.interface.delta(action, allowed)
+        except ValueError as error:
+            raise ValueError(f"{self.name}, {self._who()}, {error}") from error
 
     def execute(self, value: Any, delta: Array) -> Any:
         """Apply a delta that lies in the set: clip it to the space, pay the budget, keep it."""
@@ -226,9 +234,15 @@ class Seat:
 
     def _refill(self) -> Any:
         """Draw a block of moves and return the first."""
-        block = np.asarray(self.nature.block(self.members, self.rng, block_rows(self.port.dim)))
-        self._rows = iter(self._rows_of(block))
+        self._rows = iter(self._rows_of(self.draw(block_rows(self.port.dim))))
         return next(self._rows)
+
+    def draw(self, n: int) -> Array:
+        """Draw n moves from a nature that does not look, shape (n, dim)."""
+        block = np.asarray(self.nature.block(self.members, self.rng, n))
+        if isinstance(self.nature, Uniform) and isinstance(self.members, Linf | Interval) and self._whole:
+            return _whole_numbers(block, self.members.bounds)
+        return block
 
     def _rows_of(self, block: Array) -> Any:
         return block
@@ -237,7 +251,7 @@ class Seat:
         assert self.interface is not None
         policy, shown = self.nature.policy, self.shown(observation)
         action = act(policy, shown, agent=self.name, deterministic=self.nature.deterministic)
-        return self.interface.delta(action, allowed)
+        return self._meant(action, allowed)
 
     def _checked(self, answer: Any, allowed: UncertaintySet) -> Array:
         raw = np.asarray(answer)
@@ -296,7 +310,9 @@ class _BoxSeat(Seat):
 
     def _compile(self) -> None:
         space: Any = self.port.space
-        dtype = None if self.idle else space.dtype  # no value has dtype None: an idle seat has no fast path
+        # no value has dtype None: neither an idle seat nor a single number, which numpy adds to a scalar, has a fast path;
+        # a space that was pickled holds a copy of the dtype, values hold numpy's own
+        dtype = None if self.idle or not space.shape else np.dtype(space.dtype.type)
         guards, slow, low, high = self._guards, super().perturb, space.low, space.high
         check = self._bounded and not guards
         minimum, maximum = np.minimum, np.maximum
@@ -378,8 +394,7 @@ class ChoiceSeat(Seat):
         nominal = self.port.flat(value)
         if not coin:
             return nominal
-        assert self.interface is not None
-        return self._legal(self.interface.delta(action, self.members), self._options(mask), nominal)
+        return self._legal(self._meant(action, self.members), self._options(mask), nominal)
 
     def execute(self, value: Any, delta: Array) -> Any:
         self._last = value, delta
@@ -435,6 +450,13 @@ class ChoiceSeat(Seat):
             return choice.reshape(-1).astype(np.int64)
         allowed = sorted({*options.tolist(), int(nominal[0])})
         raise OutsideSetError(f"{self._who()} must answer one of {allowed}, got {answer!r}")
+
+
+def _whole_numbers(block: Array, bounds: Any) -> Array:
+    """Turn uniform reals into uniform integers of the same box: rounding towards 0 would move nothing at radius 1."""
+    low, high = np.ceil(bounds.low), np.floor(bounds.high)
+    width = np.where(bounds.high > bounds.low, bounds.high - bounds.low, 1.0)
+    return np.asarray(np.clip(low + np.floor((block - bounds.low) / width * (high - low + 1)), low, high))
 
 
 def make_seat(**parts: Any) -> Seat:

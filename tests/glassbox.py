@@ -4,6 +4,7 @@ The environments draw all they say from one generator, seeded by `reset(seed=...
 """
 
 import dataclasses
+from copy import deepcopy
 from functools import partial
 
 import gymnasium
@@ -47,8 +48,8 @@ def draw(space, rng, mask=None):
         legal = np.arange(space.n) if mask is None else np.flatnonzero(mask)
         return np.int64(space.start + rng.choice(legal))
     if space.dtype.kind in "iu":
-        return rng.integers(space.low, space.high, endpoint=True, dtype=space.dtype)
-    return np.asarray(rng.uniform(np.maximum(space.low, -3), np.minimum(space.high, 3)), space.dtype)
+        return rng.integers(space.low, space.high, endpoint=True, dtype=space.dtype.type)
+    return np.asarray(rng.uniform(np.maximum(space.low, -3), np.minimum(space.high, 3)), space.dtype.type)
 
 
 class EchoEnv(gymnasium.Env):
@@ -101,14 +102,18 @@ class World:
     def __init__(self, players=None, horizon=12):
         self.players, self.horizon = dict(TEAM if players is None else players), horizon
         self.possible_agents, self.agents = list(self.players), []
+        self._spaces = {  # of its own: the suites seed them
+            agent: (deepcopy(SPACES[player.observation]), deepcopy(ACTIONS[player.action]))
+            for agent, player in self.players.items()
+        }
         self.received = []
         self.np_random = np.random.default_rng()
 
     def observation_space(self, agent):
-        return SPACES[self.players[agent].observation]
+        return self._spaces[agent][0]
 
     def action_space(self, agent):
-        return ACTIONS[self.players[agent].action]
+        return self._spaces[agent][1]
 
     @property
     def state_space(self):

@@ -65,6 +65,9 @@ class RunConfig:
     def __post_init__(self) -> None:
         if 0 not in self.measurement.levels or len(self.measurement.levels) < 2:
             raise ValueError(f"measurement must have level 0 and one above, got levels={self.measurement.levels}")
+        # JSON has lists only: a configuration equals the one that its file gives back.
+        trainer = {name: tuple(value) if isinstance(value, list) else value for name, value in self.trainer.items()}
+        object.__setattr__(self, "trainer", trainer)
         find_task(self.task, env=self.env)
         if self.algo not in ("rmaddpg", "maddpg"):
             raise ValueError(f"algo must be rmaddpg or maddpg, got algo={self.algo!r}")

@@ -10,12 +10,13 @@ import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TextIO
 
 from algos.experiments.config import RunConfig
 from algos.experiments.progress import Board, open_board
-from algos.experiments.runs import run
+from algos.experiments.runs import RunFolder, run
 
 __all__ = ["run_all"]
 
@@ -37,7 +38,7 @@ def run_all(
 
     Args:
         configs: by folder.
-        resume: go on with runs that were begun, as `run` does.
+        resume: go on with the runs that were begun, as `run` does, and begin the others.
         stream: where to show progress, standard output by default.
 
     Returns:
@@ -133,7 +134,8 @@ def _work(config: RunConfig, out: str, resume: bool, messages: Any) -> None:
     with suppress(AttributeError, OSError):
         os.setsid()
     try:
-        end = _Message("done", out, run(config, out, resume=resume, board=_Remote(out, messages)))
+        begun = RunFolder(Path(out)).config.exists()
+        end = _Message("done", out, run(config, out, resume=resume and begun, board=_Remote(out, messages)))
     except KeyboardInterrupt:
         end = _Message("stopped", out, "it was interrupted")
     except Exception:

@@ -298,8 +298,7 @@ class Batched(VectorSeats):
             self._rows = np.empty((self._depth, self._size, *self._shape), self._dtype)
         for i in indices:
             seat = self.seats[i]
-            block = np.asarray(seat.nature.block(seat.members, seat.rng, self._depth))
-            self._rows[:, i] = block.reshape(self._depth, *self._shape)
+            self._rows[:, i] = seat.draw(self._depth).reshape(self._depth, *self._shape)
 
     def _add(self, values: Any, delta: Array) -> Any:
         """Add all deltas, kept inside the space."""
@@ -307,9 +306,11 @@ class Batched(VectorSeats):
             return self._add_exactly(values, delta)
         new: Array = np.ascontiguousarray(values) + delta  # some, as Gymnasium's CartPole, come in Fortran order
         if self._walls is not None:
-            inside = np.minimum(np.maximum(new, self._walls[0]), self._walls[1])
+            low, high = self._walls
+            inside: Array = np.minimum(np.maximum(new, low), high)
             if inside.tobytes() != new.tobytes():
-                return self._add_exactly(values, delta)
+                outside = ((values < low) | (values > high)).any()  # such a nominal value stretches its bounds
+                return self._add_exactly(values, delta) if outside else inside
         return new
 
     def _add_exactly(self, values: Any, delta: Array) -> Array:
@@ -319,17 +320,13 @@ class Batched(VectorSeats):
             dtype = array.dtype if array.dtype.kind == "f" else np.dtype(np.float64)
             return np.asarray((array.astype(np.float64) + delta).astype(dtype))
         integer = array.dtype.kind in "iu"
-        nominal = array.reshape(self._size, -1)
-        nominal = nominal.astype(np.int64) if integer else nominal
-        low, high = (limit.reshape(self._size, -1) for limit in self._limits)
-        step = _cast(delta.reshape(self._size, -1), nominal.dtype)
-        total = nominal + step
-        out = np.flatnonzero(((total < low) | (total > high)).any(axis=1))
-        if len(out):
-            here = nominal[out]
-            total[out] = np.clip(total[out], np.minimum(low[out], here), np.maximum(high[out], here))
+        nominal = array.astype(np.int64) if integer else array
+        total = nominal + _cast(delta, nominal.dtype)
+        low, high = self._limits
+        if ((total < low) | (total > high)).any():
+            total = np.clip(total, np.minimum(low, nominal), np.maximum(high, nominal))
         kind: Any = array.dtype if hasattr(values, "dtype") or hasattr(values[0], "dtype") else self.port.space.dtype
-        return np.asarray(total.astype(kind).reshape(array.shape))
+        return np.asarray(total.astype(kind))
 
     @property
     def last(self) -> Executed | None:

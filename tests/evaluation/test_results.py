@@ -195,6 +195,16 @@ def test_table_of_a_curve_shows_the_perturbed_return_only_where_it_differs() -> 
     assert len(differs.to_csv().splitlines()) == len(differs.table()) + 1
 
 
+def test_a_curve_as_text_has_a_line_for_every_point() -> None:
+    curve = RobustnessCurve({"ours": made(), "theirs": made(1.0)})
+    header, *lines = str(curve).splitlines()
+    assert header.split()[:3] == ["policy", "nature", "level"]
+    assert len(lines) == len(curve.table())
+    assert lines[0].startswith("ours    uniform  0      nominal")
+    assert f"{curve.table()[0].mean:.1f}" in lines[0]
+    assert len(repr(curve)) < 100, "a repr does not list every return"
+
+
 def test_picture_has_a_panel_per_nature_a_line_and_a_band_per_policy(tmp_path: Path) -> None:
     curve = RobustnessCurve({"ours": made(1.0), "theirs": made()}, title="a task")
     figure = plot_curve(curve, tmp_path / "curve.png")

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,5 +61,11 @@ def test_ctrl_c_lets_every_run_write_its_checkpoint(tmp_path: Path) -> None:
     threading.Thread(target=press).start()
     with pytest.raises(KeyboardInterrupt):
         run_all(runs, stream=io.StringIO())
-    for out in runs:
-        assert load_policy(out).num_timesteps % 25 == 0, "at the end of an episode"
+    reached = {out: load_policy(out).num_timesteps for out in runs}
+    assert all(steps % 25 == 0 for steps in reached.values()), "at the end of an episode"
+
+    more = {out: replace(each, steps=reached[out] + 50) for out, each in runs.items()}
+    for out, each in more.items():
+        each.save(out / "config.json")
+    found = run_all({**more, tmp_path / "new": config()}, resume=True, stream=io.StringIO())
+    assert [each["steps"] for each in found.values()] == [*(steps + 50 for steps in reached.values()), 300]

@@ -105,7 +105,6 @@ def test_integers_are_rounded_towards_the_nominal_value():
     np.testing.assert_array_equal(said, [102, 98, 0, 255])
 
 
-@pytest.mark.xfail(reason="Uniform draws reals and cuts them off: at radius 1 no integer is ever moved")
 def test_uniform_moves_integers_at_radius_one():
     env = robust(EchoEnv(observation="int64"), observation=Linf(1), nature=Uniform())
     nominal = play(EchoEnv(observation="int64"))

@@ -26,6 +26,7 @@ from robust_envs import (
     per_episode,
     robust,
 )
+from robust_envs.shells.layers import Layer
 
 SIZE = 5
 MODES = list(AutoresetMode)
@@ -220,6 +221,32 @@ def test_commuting_holds_across_processes(mode):
     outside = robust(AsyncVectorEnv([Ragged] * 2, autoreset_mode=mode), **how)
     difference = first_difference(run(inside, mode, steps=20), run(outside, mode, steps=20))
     assert difference is None, difference
+
+
+class Wild(Ragged):
+    """Leaves its observation space now and then."""
+
+    def reset(self, *, seed=None, options=None):
+        observation, info = super().reset(seed=seed, options=options)
+        return observation * np.float32(1.3), info
+
+    def step(self, action):
+        observation, *rest = super().step(action)
+        return observation * np.float32(1.3), *rest
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("observation", ["float32", "wide"])
+def test_commuting_holds_for_observations_outside_their_space(observation, mode):
+    assert_commutes(partial(Wild, observation), mode, {"observation": Linf(0.4), "nature": Uniform()})
+
+
+@pytest.mark.skipif(not hasattr(Layer, "robust_layers"), reason="processes cannot tell their layers")
+def test_layers_in_processes_do_not_share_noise_with_those_outside():
+    first, second = ({"observation": Linf(r), "nature": Uniform()} for r in (0.4, 0.3))
+    inside = SyncVectorEnv([lambda: robust(robust(Ragged(), **first), **second)] * 2)
+    outside = robust(AsyncVectorEnv([lambda: robust(Ragged(), **first)] * 2), **second)
+    assert first_difference(run(inside, None, steps=5), run(outside, None, steps=5)) is None
 
 
 @pytest.mark.parametrize("mode", MODES)
