@@ -151,7 +151,7 @@ class PartsPort(Port):
 
 
 class JointPort(Port):
-    """The same channel of several agents as one vector; the value is a dictionary by agent, absent agents do not move."""
+    """The same channel of several agents as one vector; values are dictionaries by agent, absent agents do not move."""
 
     def __init__(self, ports: Mapping[str, Port]) -> None:
         self.ports = dict(ports)

@@ -68,7 +68,9 @@ class Interface:
             numbers = np.asarray(action, np.float64).reshape(-1)[:size]
         except (TypeError, ValueError):
             numbers = np.zeros(0)
-        if len(numbers) not in (1, size) or not np.isfinite(numbers).all():  # None would become NaN, and NaN everybody's
+        if (
+            len(numbers) not in (1, size) or not np.isfinite(numbers).all()
+        ):  # None would become NaN, and NaN everybody's
             raise ValueError(f"must act in {self.action_space}, got {action!r}")
         return numbers
 
@@ -190,7 +192,9 @@ def share(interfaces: Sequence[Interface]) -> list[Interface]:
     return shared
 
 
-def pad_to_team(interfaces: Sequence[Interface], observation: spaces.Space[Any], action: spaces.Space[Any]) -> list[Interface]:
+def pad_to_team(
+    interfaces: Sequence[Interface], observation: spaces.Space[Any], action: spaces.Space[Any]
+) -> list[Interface]:
     """Give natures exactly the team's spaces (``uniform_spaces=True``).
 
     Raises:

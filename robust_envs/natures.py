@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from robust_envs.policies import check_policy
-from robust_envs.sets import Finite, Interval, Joint, L2, Linf, PerEpisode, UncertaintySet
+from robust_envs.sets import L2, Finite, Interval, Joint, Linf, PerEpisode, UncertaintySet
 
 if TYPE_CHECKING:
     from robust_envs.traces import Trace
@@ -115,7 +115,9 @@ class Noise:
     def check(self, channel: str, members: UncertaintySet) -> None:
         """Raise unless the set is a product of intervals."""
         if not isinstance(_ball(members), Linf | Interval):
-            raise ValueError(f"Noise() draws each coordinate on its own: the set must be Linf or Interval, got {members}")
+            raise ValueError(
+                f"Noise() draws each coordinate on its own: the set must be Linf or Interval, got {members}"
+            )
 
     def block(self, members: UncertaintySet, rng: np.random.Generator, n: int) -> Array:
         """Draw n moves, shape (n, dim)."""
@@ -213,7 +215,7 @@ class Replay:
     trace: Trace
 
     def __post_init__(self) -> None:
-        traces = self.trace if isinstance(self.trace, tuple) else (self.trace,)  # several: for a VectorEnv
+        traces = self.trace if isinstance(self.trace, tuple | list) else (self.trace,)  # several: for a VectorEnv
         if not all(hasattr(trace, "moves") for trace in traces):
             raise TypeError(f"trace must be a Trace, e.g. Trace.load(path), got trace={self.trace!r}")
 
@@ -245,7 +247,7 @@ class AsAgents:
         team: Policies of the original agents (see `Policy`); given, they play inside and only nature is left to train.
         observe: ``"agent"`` (the opposed agent's observation) or ``"state"`` (``env.state()``).
         uniform_spaces: Pad nature's spaces with zeros to the shapes of the team's.
-        objective: ``"opposed"`` (minus the reward of the opposed agent) or ``"shared"`` (minus the sum over all agents).
+        objective: ``"opposed"`` (minus the reward of the opposed agent) or ``"shared"`` (minus the sum over all).
         grid: Number of members a Discrete nature chooses from; default two for each coordinate.
 
     Raises:
@@ -317,4 +319,6 @@ def must_plan(members: UncertaintySet) -> bool:
 
 
 def _plan_message(name: str, members: UncertaintySet) -> str:
-    return f"{name}() must plan a budget over the episode and needs its length: per_episode(..., horizon=T), got {members}"
+    return (
+        f"{name}() must plan a budget over the episode and needs its length: per_episode(..., horizon=T), got {members}"
+    )

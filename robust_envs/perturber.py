@@ -117,7 +117,9 @@ class Perturber:
         known = sorted({seat.channel for seat in self.seats})
         for channel, value in by_channel.items():
             if channel not in known:
-                raise ValueError(f"radius names channel {channel!r}, this layer has {known}{close_match(channel, known)}")
+                raise ValueError(
+                    f"radius names channel {channel!r}, this layer has {known}{close_match(channel, known)}"
+                )
             for seat in self[channel]:
                 seat.set_radius(value)
 
@@ -201,13 +203,12 @@ class Perturber:
         if isinstance(given, Mapping) and not isinstance(given, UncertaintySet):
             for agent in given:
                 if agent not in agents:
-                    raise ValueError(
-                        f"{channel} names agent {agent!r}, the environment has {list(agents)}{close_match(agent, agents)}"
-                    )
+                    hint = close_match(agent, agents)
+                    raise ValueError(f"{channel} names agent {agent!r}, the environment has {list(agents)}{hint}")
             pairs = [(agent, given[agent]) for agent in agents if agent in given]
         else:
             pairs = [(agent, given) for agent in base_agents(agents)]
-        for agent, members in pairs:
+        for _, members in pairs:
             if not isinstance(members, UncertaintySet):
                 raise TypeError(f"{channel} must be an uncertainty set or a dict by agent of such, got {members!r}")
             if isinstance(members, Joint):

@@ -106,7 +106,9 @@ class Trace:
         """
         target = Path(path)
         if target.suffix == ".json":
-            listed = {key: {"dtype": str(a.dtype), "shape": a.shape, "data": a.tolist()} for key, a in self._arrays().items()}
+            listed = {
+                key: {"dtype": str(a.dtype), "shape": a.shape, "data": a.tolist()} for key, a in self._arrays().items()
+            }
             return write_atomic(target, json.dumps({**self._head(), "arrays": listed}, allow_nan=True))
         if target.suffix != ".npz":
             raise ValueError(f"path must end in .npz or .json, got path={os.fspath(path)!r}")
@@ -143,6 +145,10 @@ class Trace:
             for name, numbers in zip(Recorded._fields, recorded, strict=True)
         }
         return arrays | {f"action||{agent}": actions for agent, actions in self.actions.items()}
+
+
+def _listed(array: Array) -> dict[str, Any]:
+    return {"dtype": str(array.dtype), "shape": array.shape, "data": array.tolist()}
 
 
 def _same(a: Array, b: Array) -> bool:

@@ -47,16 +47,16 @@ def robust(
             other Dict and Tuple spaces take a `Product`.
         action: The same for actions. Discrete actions take `Finite` (replacements) or `Switch` (any legal action, with
             some probability).
-        nature: Who picks: `Nominal`, `Uniform`, `Noise`, `WorstCase`, `Policy`, `Replay`, `AsAgents` or any callable of
-            `Move`. With `AsAgents` a Gymnasium Env becomes a ParallelEnv (with a team and one nature: an Env).
-        info: ``"numeric"`` adds the executed deltas to infos (``robust_<channel>_delta``: fixed shapes, the same keys at
-            reset and step); ``None`` leaves infos alone.
+        nature: Who picks: `Nominal`, `Uniform`, `Noise`, `WorstCase`, `Policy`, `Replay`, `AsAgents` or any callable
+            of `Move`. With `AsAgents` a Gymnasium Env becomes a ParallelEnv (with a team and one nature: an Env).
+        info: ``"numeric"`` adds the executed deltas to infos (``robust_<channel>_delta``: fixed shapes, the same keys
+            at reset and step); ``None`` leaves infos alone.
         trace: Whether to record the episode in ``env.trace``, to be saved and replayed.
 
     Returns:
         The robust environment. ``env.last_move`` holds the latest moves, ``env.radius`` can be set,
-        ``env.reset(seed=..., options={"radius": ...})`` seeds nature and changes the radius. Radius 0 is the environment
-        itself, bit for bit, and nature never draws from the environment's random stream.
+        ``env.reset(seed=..., options={"radius": ...})`` seeds nature and changes the radius. Radius 0 is the
+        environment itself, bit for bit, and nature never draws from the environment's random stream.
 
     Raises:
         TypeError: For an environment, set or nature that is none.
@@ -95,7 +95,9 @@ def _with_agents(env: Any, channels: dict[str, Any], options: dict[str, Any]) ->
     """Choose among the views of the game in which nature is an agent."""
     alone = options["nature"].team is not None
     if isinstance(env, VectorEnv):
-        raise ValueError(f"AsAgents() cannot join a VectorEnv, whose copies have one agent each: wrap each Env, got {env}")
+        raise ValueError(
+            f"AsAgents() cannot join a VectorEnv, whose copies have one agent each: wrap each Env, got {env}"
+        )
     if isinstance(env, gymnasium.Env):
         if alone and sum(members is not None for members in channels.values()) == 1:
             return NatureEnv(env, **channels, **options)

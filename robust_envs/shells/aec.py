@@ -169,5 +169,3 @@ def check_joint(perturber: Perturber, parallelizable: bool) -> None:
             raise ValueError("joint(set) on action needs the joint action, AEC agents act in turn: wrap a ParallelEnv")
         if not parallelizable:
             raise ValueError(f"joint(set) on {seat.channel} needs an AEC environment that is_parallelizable")
-
-

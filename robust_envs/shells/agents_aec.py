@@ -224,7 +224,9 @@ class NaturesOnlyAECEnv(BaseWrapper[Any, Any, Any]):
         self._play()
         self._show()
         self.rewards = {agent: self.rewards[agent] for agent in self.agents}
-        self._cumulative_rewards = {agent: self._cumulative_rewards[agent] + self.rewards[agent] for agent in self.agents}
+        self._cumulative_rewards = {
+            agent: self._cumulative_rewards[agent] + self.rewards[agent] for agent in self.agents
+        }
 
     def last(self, observe: bool = True) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         agent = self.agent_selection

@@ -74,9 +74,7 @@ class Cast:
         return spaces.Box(-np.inf, np.inf, (size,), np.float32)
 
     def state(self) -> Any:
-        moves = [
-            np.zeros(seat.port.dim) if seat.last is None else seat.last.executed for seat in self._seats.values()
-        ]
+        moves = [np.zeros(seat.port.dim) if seat.last is None else seat.last.executed for seat in self._seats.values()]
         return np.concatenate([self._base_state(), *moves]).astype(np.float32)
 
     def _base_state(self) -> Any:
@@ -95,7 +93,12 @@ class Cast:
         return -float(sum(float(rewards[agent]) for agent in opposed if agent in rewards))
 
     def _move(
-        self, channel: str, values: dict[str, Any], actions: Mapping[str, Any], seen: Mapping[str, Any], infos: Any = None
+        self,
+        channel: str,
+        values: dict[str, Any],
+        actions: Mapping[str, Any],
+        seen: Mapping[str, Any],
+        infos: Any = None,
     ) -> None:
         """Carry out the actions of all natures of a channel on `values` (by agent), changed in place."""
         for seat in self._perturber[channel]:

@@ -22,7 +22,9 @@ def possible_agents(env: Any) -> list[str]:
     try:
         return list(env.possible_agents)
     except AttributeError:
-        raise ValueError(f"env must have possible_agents, so that every agent has a nature of its own: {env} has not") from None
+        raise ValueError(
+            f"env must have possible_agents, so that every agent has a nature of its own: {env} has not"
+        ) from None
 
 
 class RobustParallelEnv(Layer, BaseParallelWrapper[Any, Any, Any]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
@@ -24,7 +24,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Step = tuple[Any, Any, Any, Any, dict[str, Any]]
 
 
-class RobustVectorEnv(Layer, VectorWrapper[Any, Any, Any, Any, Any], RecordConstructorArgs):
+if TYPE_CHECKING:
+    _Wrapper = VectorWrapper[Any, Any, Any, Any, Any]
+else:
+    _Wrapper = VectorWrapper  # takes no parameters in Gymnasium 1.2
+
+
+class RobustVectorEnv(Layer, _Wrapper, RecordConstructorArgs):
     """A Gymnasium VectorEnv with natures in each sub-environment; made by `robust`, which documents the arguments.
 
     ``robust(SyncVectorEnv([make] * E), ...)`` equals ``SyncVectorEnv([lambda: robust(make(), ...)] * E)``, bit for bit,
@@ -47,7 +53,7 @@ class RobustVectorEnv(Layer, VectorWrapper[Any, Any, Any, Any, Any], RecordConst
     ) -> None:
         channels = {"reward": reward, "observation": observation, "action": action}
         RecordConstructorArgs.__init__(self, **channels, nature=nature, info=info, trace=trace)
-        VectorWrapper.__init__(self, env)
+        _Wrapper.__init__(self, env)
         if isinstance(nature, AsAgents):
             raise ValueError(
                 "AsAgents() cannot join a VectorEnv: each sub-environment would need a nature agent of its own, and a "

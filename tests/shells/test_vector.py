@@ -176,6 +176,17 @@ def test_a_partial_reset_leaves_the_others_as_they_were_told():
     assert (before[1] != after[1]).any()
 
 
+def test_where_the_radius_is_zero_nothing_is_chosen_and_the_others_still_move():
+    env = echo()
+    env.reset(seed=0)
+    some = np.array([False, True, False])
+    env.reset(options={"radius": 0.0, "reset_mask": some.copy()})
+    env.step(np.zeros((3, 2), np.float32))
+    move = env.last_move["observation", "agent_0"]
+    for deltas in (move.chosen, move.executed):
+        assert (deltas.any(axis=1) == ~some).all()
+
+
 def test_options_of_the_caller_are_left_alone():
     env, mask = echo(), np.array([True, False, True])
     env.reset(seed=0)

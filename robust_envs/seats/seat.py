@@ -7,19 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from robust_envs.channels import BoxPort, DiscretePort, Fit, Port, ScalarPort
-from robust_envs.natures import Move, Nominal, Policy, Replay, Uniform, WorstCase, must_plan
+from robust_envs.channels import DiscretePort, Fit, Port
 from robust_envs.nature_spaces import Interface
+from robust_envs.natures import Move, Nominal, Policy, Replay, Uniform, WorstCase, must_plan
 from robust_envs.policies import act
-from robust_envs.sets import Finite, Interval, Linf, PerEpisode, Switch, UncertaintySet
+from robust_envs.sets import Interval, Linf, PerEpisode, UncertaintySet
 from robust_envs.streams import block_rows
 from robust_envs.traces import Executed, Recorded
 
-__all__ = ["ChoiceSeat", "OutsideSetError", "Seat", "make_seat"]
+__all__ = ["Array", "OutsideSetError", "Seat"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
-_FLOATS = (float, np.float64)
-_FEW = 6  # bounded coordinates that are checked one by one: cheaper than whole-array comparisons
 
 
 class OutsideSetError(ValueError):
@@ -269,205 +267,8 @@ class Seat:
         return f"nature of channel {self.channel!r}, agent {self.agent!r}, step {self.step}"
 
 
-class _RewardSeat(Seat):
-    """The same, fast, where a reward is a Python float and moves are drawn in blocks."""
-
-    def _rows_of(self, block: Array) -> Any:
-        return [float(number) for number in block[:, 0]]
-
-    def perturb(self, value: Any, observation: Any = None, mask: Any = None) -> Any:
-        if value.__class__ not in _FLOATS or self.idle:
-            return super().perturb(value, observation, mask)
-        delta = next(self._rows, None)
-        if delta is None:
-            delta = self._refill()
-        self._last = value, delta
-        new = value + delta
-        if self.recording:
-            self._chosen.append(np.array([delta]))
-            self._executed.append(np.array([new - value]))
-        return new
-
-
-class _BoxSeat(Seat):
-    """The same, fast, where the value is a float array and moves are drawn in blocks.
-
-    ``perturb`` is compiled into a closure: half of what a step could save is attribute look-ups.
-    """
-
-    port: BoxPort
-
-    def _settle(self) -> None:
-        super()._settle()
-        margin = np.maximum(np.abs(self.members.bounds.low), np.abs(self.members.bounds.high))
-        low, high = (np.asarray(limit, np.float64) for limit in self.port.limits(None))
-        bounded = np.flatnonzero((np.isfinite(low) | np.isfinite(high)) & (margin > 0))
-        self._bounded = len(bounded) > 0
-        # a hair more than the margin, for the rounding of the sum
-        inner = [(int(k), float(low[k] + 1.001 * margin[k]), float(high[k] - 1.001 * margin[k])) for k in bounded]
-        self._guards = tuple(inner) if len(inner) <= _FEW else ()
-        self._compile()
-
-    def _compile(self) -> None:
-        space: Any = self.port.space
-        # no value has dtype None: neither an idle seat nor a single number, which numpy adds to a scalar, has a fast path;
-        # a space that was pickled holds a copy of the dtype, values hold numpy's own
-        dtype = None if self.idle or not space.shape else np.dtype(space.dtype.type)
-        guards, slow, low, high = self._guards, super().perturb, space.low, space.high
-        check = self._bounded and not guards
-        minimum, maximum = np.minimum, np.maximum
-
-        def perturb(value: Any, observation: Any = None, mask: Any = None) -> Any:
-            try:
-                if value.dtype is not dtype:
-                    return slow(value, observation, mask)
-            except AttributeError:
-                return slow(value, observation, mask)
-            delta = next(self._rows, None)
-            if delta is None:
-                delta = self._refill()
-            new = value + delta
-            clip = check
-            for k, lowest, highest in guards:
-                if not lowest <= value.item(k) <= highest:
-                    clip = True
-            if clip:
-                inside = minimum(maximum(value, low), high)
-                if inside.tobytes() != value.tobytes():  # the nominal value is itself outside
-                    return self.execute(value, delta.reshape(-1))
-                new = minimum(maximum(new, low), high)
-            self._last = value, delta
-            if self.recording:
-                self._chosen.append(delta)
-                # worked out when asked for: a step affords no more than a copy
-                self._executed.append((new.copy(), value.copy()))
-            return new
-
-        self.perturb = perturb  # type: ignore[method-assign]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "perturb"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._compile()
-
-    def _rows_of(self, block: Array) -> Any:
-        space: Any = self.port.space
-        return block.astype(space.dtype).reshape(-1, *space.shape)
-
-    def recorded(self) -> Recorded:
-        self._executed = [self._exact(entry) for entry in self._executed]
-        return super().recorded()
-
-    def _exact(self, entry: Any) -> Array:
-        if not isinstance(entry, tuple):
-            return np.asarray(entry)
-        new, value = entry
-        return np.asarray(new.astype(np.float64) - value).reshape(-1)
-
-
-class ChoiceSeat(Seat):
-    """Replace a discrete choice: by a member of `Finite`, or with some probability by any legal one (`Switch`)."""
-
-    port: DiscretePort
-
-    def _settle(self) -> None:
-        super()._settle()
-        self.idle = self.idle or isinstance(self.nature, Nominal)
-
-    def choose(self, value: Any, observation: Any, mask: Any = None) -> Array:
-        coin, pick = self._coins()
-        nominal, options = self.port.flat(value), self._options(mask)
-        if not coin or len(options) == 0:
-            return nominal
-        if isinstance(self.nature, Uniform):
-            return self._uniform(options, pick, nominal)
-        if isinstance(self.nature, Policy):
-            return self._legal(self._play(self.members, observation), options, nominal)
-        choices = Finite(tuple(float(option) for option in options), discrete=True, dim=1)
-        move = Move(self.channel, self.agent, self.step, nominal, choices, self.look(observation), self.rng)
-        return self._one_of(self.nature(move), options, nominal)
-
-    def _decode(self, action: Any, value: Any, mask: Any) -> Array:
-        coin, _ = self._coins()
-        nominal = self.port.flat(value)
-        if not coin:
-            return nominal
-        return self._legal(self._meant(action, self.members), self._options(mask), nominal)
-
-    def execute(self, value: Any, delta: Array) -> Any:
-        self._last = value, delta
-        self.step += 1
-        nominal = self.port.flat(value)
-        if self.recording:
-            self._chosen.append(delta.astype(np.float64))
-            self._executed.append((delta - nominal).astype(np.float64))
-        return value if delta[0] == nominal[0] else self.port.put(value, delta)
-
-    def again(self, value: Any) -> Any:
-        if self.idle or self._last is None or self._last[1] is None:
-            return value
-        return value if self._last[1][0] == self.port.flat(self._last[0])[0] else self.port.put(value, self._last[1])
-
-    def _nothing(self, nominal: Array) -> Array:
-        return nominal.astype(np.float64)
-
-    def _coins(self) -> tuple[bool, float]:
-        """Draw whether nature may act now, and a number in [0, 1) to pick with: two draws a move, whatever comes."""
-        row = next(self._rows, None)
-        if row is None:
-            self._rows = iter(self.rng.random((256, 2)).tolist())
-            row = next(self._rows)
-        toss, pick = row
-        probability = self.members.probability if isinstance(self.members, Switch) else 1.0
-        # a replayed choice has met its coin when it was recorded
-        return toss < probability or isinstance(self.nature, Replay), pick
-
-    def _options(self, mask: Any) -> Array:
-        space: Any = self.port.space
-        if isinstance(self.members, Finite):
-            options = np.asarray(self.members.members, np.int64).reshape(-1)
-        else:
-            options = np.arange(space.start, space.start + space.n)
-        if mask is None:
-            return options
-        return np.asarray(options[np.asarray(mask, bool)[options - space.start]])
-
-    def _uniform(self, options: Array, pick: float, nominal: Array) -> Array:
-        if isinstance(self.members, Switch):
-            return options[[int(pick * len(options))]]
-        slot = int(pick * (len(options) + 1))  # slot 0: leave it
-        return nominal if slot == 0 else options[[slot - 1]]
-
-    def _legal(self, answer: Array, options: Array, nominal: Array) -> Array:
-        """Nature as an agent says "leave it" (NaN) or an option; an illegal one leaves it."""
-        return options[options == answer[0]] if answer[0] in options else nominal
-
-    def _one_of(self, answer: Any, options: Array, nominal: Array) -> Array:
-        choice = np.asarray(answer)
-        if choice.size == 1 and choice.reshape(-1)[0] in (*options, nominal[0]):
-            return choice.reshape(-1).astype(np.int64)
-        allowed = sorted({*options.tolist(), int(nominal[0])})
-        raise OutsideSetError(f"{self._who()} must answer one of {allowed}, got {answer!r}")
-
-
 def _whole_numbers(block: Array, bounds: Any) -> Array:
     """Turn uniform reals into uniform integers of the same box: rounding towards 0 would move nothing at radius 1."""
     low, high = np.ceil(bounds.low), np.floor(bounds.high)
     width = np.where(bounds.high > bounds.low, bounds.high - bounds.low, 1.0)
     return np.asarray(np.clip(low + np.floor((block - bounds.low) / width * (high - low + 1)), low, high))
-
-
-def make_seat(**parts: Any) -> Seat:
-    """Choose the kind of seat: all give the same numbers, some are faster."""
-    port, members, nature = parts["port"], parts["members"], parts["nature"]
-    floats = isinstance(port, BoxPort) and np.dtype(port.space.dtype).kind == "f"
-    blocks = hasattr(nature, "block") and members.monotone and not isinstance(members, PerEpisode | Switch)
-    if isinstance(port, DiscretePort):
-        return ChoiceSeat(**parts)
-    if blocks and isinstance(port, ScalarPort):
-        return _RewardSeat(**parts)
-    if blocks and floats:
-        return _BoxSeat(**parts)
-    return Seat(**parts)

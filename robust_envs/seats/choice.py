@@ -1,0 +1,99 @@
+"""The seat of a nature that replaces a discrete choice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from robust_envs.channels import DiscretePort
+from robust_envs.natures import Move, Nominal, Policy, Replay, Uniform
+from robust_envs.seats.seat import Array, OutsideSetError, Seat
+from robust_envs.sets import Finite, Switch
+
+__all__ = ["ChoiceSeat"]
+
+
+class ChoiceSeat(Seat):
+    """Replace a discrete choice: by a member of `Finite`, or with some probability by any legal one (`Switch`)."""
+
+    port: DiscretePort
+
+    def _settle(self) -> None:
+        super()._settle()
+        self.idle = self.idle or isinstance(self.nature, Nominal)
+
+    def choose(self, value: Any, observation: Any, mask: Any = None) -> Array:
+        coin, pick = self._coins()
+        nominal, options = self.port.flat(value), self._options(mask)
+        if not coin or len(options) == 0:
+            return nominal
+        if isinstance(self.nature, Uniform):
+            return self._uniform(options, pick, nominal)
+        if isinstance(self.nature, Policy):
+            return self._legal(self._play(self.members, observation), options, nominal)
+        choices = Finite(tuple(float(option) for option in options), discrete=True, dim=1)
+        move = Move(self.channel, self.agent, self.step, nominal, choices, self.look(observation), self.rng)
+        return self._one_of(self.nature(move), options, nominal)
+
+    def _decode(self, action: Any, value: Any, mask: Any) -> Array:
+        coin, _ = self._coins()
+        nominal = self.port.flat(value)
+        if not coin:
+            return nominal
+        return self._legal(self._meant(action, self.members), self._options(mask), nominal)
+
+    def execute(self, value: Any, delta: Array) -> Any:
+        self._last = value, delta
+        self.step += 1
+        nominal = self.port.flat(value)
+        if self.recording:
+            self._chosen.append(delta.astype(np.float64))
+            self._executed.append((delta - nominal).astype(np.float64))
+        return value if delta[0] == nominal[0] else self.port.put(value, delta)
+
+    def again(self, value: Any) -> Any:
+        if self.idle or self._last is None or self._last[1] is None:
+            return value
+        return value if self._last[1][0] == self.port.flat(self._last[0])[0] else self.port.put(value, self._last[1])
+
+    def _nothing(self, nominal: Array) -> Array:
+        return nominal.astype(np.float64)
+
+    def _coins(self) -> tuple[bool, float]:
+        """Draw whether nature may act now, and a number in [0, 1) to pick with: two draws a move, whatever comes."""
+        row = next(self._rows, None)
+        if row is None:
+            self._rows = iter(self.rng.random((256, 2)).tolist())
+            row = next(self._rows)
+        toss, pick = row
+        probability = self.members.probability if isinstance(self.members, Switch) else 1.0
+        # a replayed choice has met its coin when it was recorded
+        return toss < probability or isinstance(self.nature, Replay), pick
+
+    def _options(self, mask: Any) -> Array:
+        space: Any = self.port.space
+        if isinstance(self.members, Finite):
+            options = np.asarray(self.members.members, np.int64).reshape(-1)
+        else:
+            options = np.arange(space.start, space.start + space.n)
+        if mask is None:
+            return options
+        return np.asarray(options[np.asarray(mask, bool)[options - space.start]])
+
+    def _uniform(self, options: Array, pick: float, nominal: Array) -> Array:
+        if isinstance(self.members, Switch):
+            return options[[int(pick * len(options))]]
+        slot = int(pick * (len(options) + 1))  # slot 0: leave it
+        return nominal if slot == 0 else options[[slot - 1]]
+
+    def _legal(self, answer: Array, options: Array, nominal: Array) -> Array:
+        """Nature as an agent says "leave it" (NaN) or an option; an illegal one leaves it."""
+        return options[options == answer[0]] if answer[0] in options else nominal
+
+    def _one_of(self, answer: Any, options: Array, nominal: Array) -> Array:
+        choice = np.asarray(answer)
+        if choice.size == 1 and choice.reshape(-1)[0] in (*options, nominal[0]):
+            return choice.reshape(-1).astype(np.int64)
+        allowed = sorted({*options.tolist(), int(nominal[0])})
+        raise OutsideSetError(f"{self._who()} must answer one of {allowed}, got {answer!r}")
