@@ -120,7 +120,9 @@ class BoxPort(Port):
         return numbers
 
     def put(self, value: Any, numbers: Array) -> Any:
-        dtype = value.dtype if hasattr(value, "dtype") and value.dtype.kind == self._dtype.kind else numbers.dtype
+        dtype = getattr(value, "dtype", self._dtype)
+        if dtype.kind in "iub" and self._dtype.kind == "f":
+            dtype = self._dtype
         return numbers.astype(dtype).reshape(self.space.shape)
 
     def limits(self, value: Any) -> tuple[Array, Array]:

@@ -299,7 +299,7 @@ def is_choice(move: Move) -> bool:
 
 
 def _agent_key(agent: str | tuple[str, ...]) -> str:
-    return agent if isinstance(agent, str) else "*"
+    return "*" if isinstance(agent, tuple) else str(agent)
 
 
 def _dim(members: UncertaintySet) -> int:

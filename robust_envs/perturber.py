@@ -62,6 +62,8 @@ class Perturber:
             "action": action_space,
             "reward": lambda agent: None,
         }
+        if any(isinstance(agent, tuple) for agent in agents):
+            raise ValueError(f"agent ids must not be tuples, which stand for several agents here, got {list(agents)}")
         self.seats: list[Seat] = []
         for channel in CHANNELS:
             for covered, members in self._resolve(channel, channels.get(channel), agents):
@@ -140,7 +142,7 @@ class Perturber:
         """Keep what the agents wanted to do."""
         if self.recording:
             for agent, action in actions.items():
-                self.actions_taken.setdefault(agent, []).append(np.array(action))
+                self.actions_taken.setdefault(str(agent), []).append(_numbers(action))
 
     @property
     def last_move(self) -> dict[tuple[str, str], Executed]:
@@ -199,7 +201,8 @@ class Perturber:
         if given is None:
             return []
         if isinstance(given, Joint):
-            return [(tuple(base_agents(agents)), given)]
+            covered = tuple(base_agents(agents))
+            return [(covered, given)] if len(covered) > 1 else [(covered[0], given.inner)]
         if isinstance(given, Mapping) and not isinstance(given, UncertaintySet):
             for agent in given:
                 if agent not in agents:
@@ -274,6 +277,14 @@ class Perturber:
         if any(pair != pairs[0] for pair in pairs):
             raise ValueError(f"uniform_spaces=True needs a team whose agents share their spaces, got {pairs}")
         return pairs[0]
+
+
+def _numbers(action: Any) -> Array:
+    """Copy an action; the parts of a Dict or Tuple one after the other, for no file holds them as they are."""
+    if not isinstance(action, Mapping | tuple):
+        return np.array(action)
+    parts = action.values() if isinstance(action, Mapping) else action
+    return np.concatenate([_numbers(part).reshape(-1) for part in parts])
 
 
 def as_tuple(covered: Any) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ The environments draw all they say from one generator, seeded by `reset(seed=...
 import dataclasses
 from copy import deepcopy
 from functools import partial
+from typing import ClassVar
 
 import gymnasium
 import numpy as np
@@ -55,7 +56,7 @@ def draw(space, rng, mask=None):
 class EchoEnv(gymnasium.Env):
     """Say random things and keep the actions in `received`."""
 
-    metadata = {"render_modes": []}
+    metadata: ClassVar = {"render_modes": []}
 
     def __init__(self, observation="float32", action="box", reward="float", horizon=12):
         self.observation_space, self.action_space = SPACES[observation], ACTIONS[action]
@@ -96,7 +97,7 @@ FAMILY = {
 class World:
     """What the two PettingZoo environments share: players, spaces, one generator."""
 
-    metadata = {"name": "echo_v0", "render_modes": [], "is_parallelizable": True}
+    metadata: ClassVar = {"name": "echo_v0", "render_modes": [], "is_parallelizable": True}
     render_mode = None
 
     def __init__(self, players=None, horizon=12):
@@ -192,7 +193,7 @@ class EchoAEC(World, AECEnv):
 class EchoTurns(EchoAEC):
     """A game of turns that no parallel environment can be: everybody is told and paid something after every turn."""
 
-    metadata = {"name": "echo_turns_v0", "render_modes": [], "is_parallelizable": False}
+    metadata: ClassVar = {"name": "echo_turns_v0", "render_modes": [], "is_parallelizable": False}
 
     def step(self, action):
         agent = self.agent_selection

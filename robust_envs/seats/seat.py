@@ -64,12 +64,12 @@ class Seat:
     @property
     def key(self) -> tuple[str, str]:
         """(channel, agent), where a nature that covers several agents is ``"*"``."""
-        return self.channel, self.agent if isinstance(self.agent, str) else "*"
+        return self.channel, "*" if isinstance(self.agent, tuple) else str(self.agent)  # ids may be numbers
 
     @property
     def agents(self) -> tuple[str, ...]:
         """The agents it opposes."""
-        return (self.agent,) if isinstance(self.agent, str) else self.agent
+        return self.agent if isinstance(self.agent, tuple) else (self.agent,)
 
     def set_radius(self, radius: float) -> None:
         """Change the radius of the set; blocks already drawn for the old one are dropped."""

@@ -53,6 +53,11 @@ class Layer:
     def radius(self, value: float | Mapping[str, float]) -> None:
         self._perturber.set_radius(value)
 
+    @property
+    def robust_layers(self) -> int:
+        """Number of robust layers from this one inwards; processes ask for it, they cannot look inside each other."""
+        return self._perturber.depth + 1
+
     def _told(self, info: Mapping[str, Any], agent: str) -> dict[str, Any]:
         """Add the executed deltas to an info, when asked for."""
         if self._info is None:

@@ -12,7 +12,6 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv, VectorWra
 
 from robust_envs.natures import AsAgents, Replay
 from robust_envs.perturber import Perturber, legal
-from robust_envs.sets import Joint
 from robust_envs.shells.gym import SINGLE
 from robust_envs.shells.layers import Layer
 from robust_envs.shells.vector_seats import Batched, VectorSeats, sub_space, unbatch, vector_seats
@@ -238,11 +237,10 @@ def _perturbers(
     env: VectorEnv[Any, Any, Any], channels: Mapping[str, Any], nature: Any, trace: bool
 ) -> list[Perturber]:
     """Seat the natures of each sub-environment."""
-    plain = {name: members.inner if isinstance(members, Joint) else members for name, members in channels.items()}
     depth = Layer.layers_below(env) + _layers_inside(env.unwrapped)
     return [
         Perturber(
-            plain,
+            channels,
             nature=one,
             agents=[SINGLE],
             observation_space=lambda agent, i=i: sub_space(env.single_observation_space, env.observation_space, i),  # type: ignore[misc]

@@ -99,8 +99,6 @@ class Looped(VectorSeats):
         return unbatch(self.space, batch, len(self.seats))
 
     def close(self, batch: Any, opened: list[Any], new: list[Any]) -> Any:
-        if self.space is None and batch.dtype.kind != "f" and any(map(_differ, opened, new)):
-            batch = batch.astype(np.float64)  # an integer reward plus a delta is a float
         return rebatch(self.space, batch, opened, new)
 
     def swap(self, opened: list[Any], items: Mapping[int, Any]) -> list[Any]:
@@ -319,14 +317,17 @@ class Batched(VectorSeats):
         if self._limits is None:
             dtype = array.dtype if array.dtype.kind == "f" else np.dtype(np.float64)
             return np.asarray((array.astype(np.float64) + delta).astype(dtype))
-        integer = array.dtype.kind in "iu"
-        nominal = array.astype(np.int64) if integer else array
+        space: Any = self.port.space
+        nominal = array
+        if array.dtype.kind in "iub" and space.dtype.kind == "f":
+            nominal = array.astype(space.dtype)
+        elif array.dtype.kind in "iu":
+            nominal = array.astype(np.int64)
         total = nominal + _cast(delta, nominal.dtype)
         low, high = self._limits
         if ((total < low) | (total > high)).any():
             total = np.clip(total, np.minimum(low, nominal), np.maximum(high, nominal))
-        kind: Any = array.dtype if hasattr(values, "dtype") or hasattr(values[0], "dtype") else self.port.space.dtype
-        return np.asarray(total.astype(kind))
+        return np.asarray(total.astype(array.dtype if array.dtype.kind == space.dtype.kind else total.dtype))
 
     @property
     def last(self) -> Executed | None:
@@ -392,10 +393,12 @@ def rebatch(space: Space | None, batch: Any, old: Sequence[Any], new: Sequence[A
         return _rebatch_parts(space.spaces.items(), batch, old, new)
     if isinstance(space, spaces.Tuple):
         return _rebatch_parts(list(enumerate(space.spaces)), batch, old, new)
-    moved = [i for i, (before, after) in enumerate(zip(old, new, strict=True)) if _differ(before, after)]
+    moved = [i for i, (before, after) in enumerate(zip(old, new, strict=True)) if before is not after]
     if not moved:
         return batch
-    copy = np.array(batch)
+    copy, first = np.array(batch), np.asarray(new[moved[0]])
+    if copy.dtype.kind in "iub" and first.dtype.kind == "f":
+        copy = copy.astype(first.dtype)  # an integer plus a delta is a float
     for i in moved:
         copy[i] = new[i]
     return copy
@@ -406,10 +409,6 @@ def _rebatch_parts(parts: Any, batch: Any, old: Sequence[Any], new: Sequence[Any
     if all(changed[key] is batch[key] for key in changed):
         return batch
     return {**batch, **changed} if isinstance(batch, Mapping) else tuple(changed.values())
-
-
-def _differ(before: Any, after: Any) -> bool:
-    return before is not after
 
 
 def sub_space(single: Space, batched: Space, index: int) -> Space:

@@ -60,7 +60,8 @@ def test_level_zero_trains_in_the_environment_itself() -> None:
 
 def test_a_configuration_survives_its_file(tmp_path: Path) -> None:
     measurement = Measurement(levels=(0.0, 2.0), action=0.1, natures=("uniform", "noise"))
-    config = RunConfig(task="keep-away", algo="maddpg", level=0.5, trainer={"hidden_sizes": (8, 8)}, measurement=measurement)
+    trainer = {"hidden_sizes": (8, 8)}
+    config = RunConfig(task="keep-away", algo="maddpg", level=0.5, trainer=trainer, measurement=measurement)
     assert RunConfig.load(config.save(tmp_path / "config.json")) == config
 
 

@@ -79,7 +79,9 @@ def test_stable_baselines3_learns_on_a_wrapped_environment():
 
 
 def test_gymnasium_wrappers_go_around_and_inside():
-    inside = robust(gymnasium.wrappers.FlattenObservation(gymnasium.make("CartPole-v1")), observation=Linf(0.1), nature=Uniform())
+    inside = robust(
+        gymnasium.wrappers.FlattenObservation(gymnasium.make("CartPole-v1")), observation=Linf(0.1), nature=Uniform()
+    )
     around = gymnasium.wrappers.RecordEpisodeStatistics(inside)
     around.reset(seed=0)
     over = False

@@ -40,7 +40,9 @@ def test_a_planned_episode_stays_within_its_budget(ball, horizon, radius):
 
 
 @pytest.mark.parametrize("ball", NORMS, ids=lambda ball: ball.__name__)
-@pytest.mark.parametrize("nature", [greedy, thrifty, Policy(lambda seen: [1.0, 0.3, -1.0])], ids=["greedy", "thrifty", "Policy"])
+@pytest.mark.parametrize(
+    "nature", [greedy, thrifty, Policy(lambda seen: [1.0, 0.3, -1.0])], ids=["greedy", "thrifty", "Policy"]
+)
 def test_without_a_horizon_natures_are_shown_what_is_left(ball, nature):
     env = robust(EchoEnv(), observation=per_episode(ball(0.9)), nature=nature, trace=True)
     play(env)
@@ -106,7 +108,11 @@ def test_one_budget_over_all_agents_and_steps_holds_while_agents_come_and_go(bal
 
 
 @settings(max_examples=60)
-@given(st.lists(st.floats(-1, 1), min_size=13, max_size=13), st.sampled_from([L1, L2]), st.just(0.0) | st.floats(0.001, 3.0))
+@given(
+    st.lists(st.floats(-1, 1), min_size=13, max_size=13),
+    st.sampled_from([L1, L2]),
+    st.just(0.0) | st.floats(0.001, 3.0),
+)
 def test_no_sequence_of_wishes_breaks_a_budget(wishes, ball, radius):
     nature = lambda move: move.set.project(np.full(3, wishes[move.step]))  # noqa: E731
     env = robust(EchoEnv(), observation=per_episode(ball(radius)), nature=nature, trace=True)

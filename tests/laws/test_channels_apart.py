@@ -20,7 +20,7 @@ from glassbox import (
 )
 from mpe2 import simple_spread_v3
 
-from robust_envs import L2, Finite, Linf, Noise, Switch, Uniform, WorstCase, joint, robust
+from robust_envs import L2, Finite, Linf, Noise, Replay, Switch, Uniform, WorstCase, joint, robust
 
 KINDS = {
     "glass box": EchoParallel,
@@ -51,7 +51,10 @@ def test_a_perturbed_observation_leaves_all_else_bit_identical(make):
 
 
 def test_perturbed_actions_reach_the_environment_and_nothing_else():
-    env, wrapped = EchoParallel(), robust(EchoParallel(), **{"action": all_channels(EchoParallel(), 0.3)["action"]}, nature=Uniform())
+    env, wrapped = (
+        EchoParallel(),
+        robust(EchoParallel(), action=all_channels(EchoParallel(), 0.3)["action"], nature=Uniform()),
+    )
     assert same(play(env), play(wrapped))  # the glass box does not react to actions
     for given, received in zip(env.received, wrapped.unwrapped.received, strict=True):
         assert all(received[agent] in env.action_space(agent) for agent in received)
@@ -121,9 +124,20 @@ def test_agents_have_different_noise(kind, nature, channel):
     assert not np.any(first == second)
 
 
+def test_agents_whose_ids_are_numbers_have_noise_of_their_own():
+    env = robust(EchoParallel({0: TEAM["a_0"], 1: TEAM["a_0"]}), observation=Linf(0.5), nature=Uniform(), trace=True)
+    first, second = deltas(env, "observation", "0"), deltas(env, "observation", "1")
+    assert len(first) == len(second) == 13
+    assert not np.any(first == second)
+    again = robust(EchoParallel({0: TEAM["a_0"], 1: TEAM["a_0"]}), observation={1: Linf(0.5)}, nature=Replay(env.trace))
+    assert same(play(again)[-1][0][1], play(env)[-1][0][1])
+
+
 def test_channels_of_one_agent_have_different_noise():
     players = {"a_0": TEAM["a_0"]}
-    env = robust(EchoParallel(players), observation=Linf(0.5), action=Linf(0.5, unit=(1, 1)), nature=Uniform(), trace=True)
+    env = robust(
+        EchoParallel(players), observation=Linf(0.5), action=Linf(0.5, unit=(1, 1)), nature=Uniform(), trace=True
+    )
     seen, done = deltas(env, "observation", "a_0"), deltas(env, "action", "a_0")
     assert not np.any(seen[: len(done), :2] == done)
 
@@ -169,9 +183,14 @@ def test_unseeded_environments_differ():
 
 
 @pytest.mark.parametrize("reward", REWARDS)
-@pytest.mark.parametrize("nature", [Uniform(), Noise(), WorstCase(), lambda move: [0.5]], ids=["U", "N", "W", "function"])
+@pytest.mark.parametrize(
+    "nature", [Uniform(), Noise(), WorstCase(), lambda move: [0.5]], ids=["U", "N", "W", "function"]
+)
 def test_a_reward_changes_at_every_step(reward, nature):
-    nominal, robustly = play(EchoEnv(reward=reward)), play(robust(EchoEnv(reward=reward), reward=Linf(1.0), nature=nature))
+    nominal, robustly = (
+        play(EchoEnv(reward=reward)),
+        play(robust(EchoEnv(reward=reward), reward=Linf(1.0), nature=nature)),
+    )
     for before, after in zip(rewards(nominal), rewards(robustly), strict=True):
         assert 0 < abs(after - before) <= 1 + 1e-6
         assert type(after) is (float if reward == "int" else type(before))
@@ -186,14 +205,19 @@ def test_an_observation_changes_at_every_step_where_it_was_told_to(kind):
         assert not same(before, after)
         assert space.contains(after)
         assert type(before) is type(after)
-        for untouched in {"action_mask", "kind", 1} & set(before if kind in ("masked", "dict") else range(2 * (kind == "tuple"))):
+        for untouched in {"action_mask", "kind", 1} & set(
+            before if kind in ("masked", "dict") else range(2 * (kind == "tuple"))
+        ):
             assert after[untouched] is not None
             assert same(before[untouched], after[untouched])
 
 
 @pytest.mark.parametrize("kind", ACTIONS)
 def test_an_action_changes_on_its_way(kind):
-    env, wrapped = EchoEnv(action=kind), robust(EchoEnv(action=kind), action=all_channels(EchoEnv(action=kind), 2.0)["action"], nature=Uniform())
+    env, wrapped = (
+        EchoEnv(action=kind),
+        robust(EchoEnv(action=kind), action=all_channels(EchoEnv(action=kind), 2.0)["action"], nature=Uniform()),
+    )
     play(env), play(wrapped)
     changed = [not same(a, b) for a, b in zip(env.received, wrapped.unwrapped.received, strict=True)]
     assert sum(changed) >= len(changed) // 3

@@ -89,7 +89,10 @@ def test_a_wrapped_parallel_environment_converts_to_the_wrapped_aec_one(name, se
 
 @pytest.mark.parametrize("members", [Switch(0.5), Finite([0, 2])], ids=repr)
 def test_replaced_actions_arrive_alike(members):
-    players = {"b_0": Player(observation="masked", action="discrete"), "b_1": Player(observation="masked", action="discrete")}
+    players = {
+        "b_0": Player(observation="masked", action="discrete"),
+        "b_1": Player(observation="masked", action="discrete"),
+    }
     inside = aec_to_parallel(robust(EchoAEC(players), action=members, nature=Uniform()))
     outside = robust(aec_to_parallel(EchoAEC(players)), action=members, nature=Uniform())
     assert same(play(inside), play(outside))

@@ -1,4 +1,4 @@
-"""Copies go on where the original stands when it was seeded, and draw afresh when it was not; values print themselves."""
+"""Seeded copies go on where the original stands, unseeded ones draw afresh; values print themselves."""
 
 import copy
 import pickle
@@ -7,8 +7,9 @@ import cloudpickle
 import gymnasium
 import numpy as np
 import pytest
-import robust_envs
 from glassbox import FAMILY, EchoAEC, EchoEnv, EchoParallel, EchoTurns, all_channels, draw, play, same
+
+import robust_envs
 from robust_envs import (
     L1,
     L2,
@@ -35,7 +36,13 @@ COPIES = {
     "pickle": lambda env: pickle.loads(pickle.dumps(env)),
     "cloudpickle": lambda env: pickle.loads(cloudpickle.dumps(env)),
 }
-KINDS = {"gym": EchoEnv, "parallel": EchoParallel, "born": lambda: EchoParallel(FAMILY), "aec": EchoAEC, "turns": EchoTurns}
+KINDS = {
+    "gym": EchoEnv,
+    "parallel": EchoParallel,
+    "born": lambda: EchoParallel(FAMILY),
+    "aec": EchoAEC,
+    "turns": EchoTurns,
+}
 
 
 @pytest.fixture(params=COPIES)
@@ -102,7 +109,7 @@ def test_copies_made_before_the_first_reset_work_and_obey_the_seed(make, duplica
 
 @pytest.mark.parametrize("kind", [EchoParallel, EchoAEC])
 def test_natures_as_agents_survive_copies(kind, duplicate):
-    env = robust(kind(), **{"reward": Linf(0.5), "observation": Linf(0.2)}, nature=AsAgents())
+    env = robust(kind(), reward=Linf(0.5), observation=Linf(0.2), nature=AsAgents())
     env.reset(seed=1)
     twin = duplicate(env)
     assert env.possible_agents == twin.possible_agents

@@ -3,7 +3,19 @@
 import gymnasium
 import numpy as np
 import pytest
-from glassbox import ACTIONS, FAMILY, REWARDS, SPACES, EchoAEC, EchoEnv, EchoParallel, EchoTurns, all_channels, play, same
+from glassbox import (
+    ACTIONS,
+    FAMILY,
+    REWARDS,
+    SPACES,
+    EchoAEC,
+    EchoEnv,
+    EchoParallel,
+    EchoTurns,
+    all_channels,
+    play,
+    same,
+)
 from gymnasium.utils.env_match import check_environments_match
 from mpe2 import simple_speaker_listener_v4, simple_spread_v3, simple_tag_v3
 
@@ -78,7 +90,9 @@ def test_actions_arrive_as_the_very_objects_given(action):
 
 
 @pytest.mark.parametrize(
-    "nature", [Nominal(), Uniform(), Noise(), Policy(answer_one), never], ids=lambda nature: getattr(nature, "__name__", repr(nature))
+    "nature",
+    [Nominal(), Uniform(), Noise(), Policy(answer_one), never],
+    ids=lambda nature: getattr(nature, "__name__", repr(nature)),
 )
 @pytest.mark.parametrize("kind", [EchoParallel, EchoAEC, EchoTurns])
 def test_pettingzoo_says_the_same_types_and_bits(kind, nature):
@@ -91,7 +105,10 @@ def test_pettingzoo_says_the_same_types_and_bits(kind, nature):
 
 
 def test_agents_that_die_and_are_born_say_the_same():
-    env, wrapped = EchoParallel(FAMILY), robust(EchoParallel(FAMILY), **all_channels(EchoParallel(FAMILY), 0.0), nature=Uniform())
+    env, wrapped = (
+        EchoParallel(FAMILY),
+        robust(EchoParallel(FAMILY), **all_channels(EchoParallel(FAMILY), 0.0), nature=Uniform()),
+    )
     assert same(play(env), play(wrapped))
     dying = {agent: player for agent, player in FAMILY.items() if player.born == 0}
     env, wrapped = EchoAEC(dying), robust(EchoAEC(dying), **all_channels(EchoAEC(dying), 0.0), nature=Uniform())

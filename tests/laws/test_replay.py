@@ -1,11 +1,13 @@
 """A trace holds an episode: saved, loaded and replayed, it gives the same bits; what is no trace is refused."""
 
 import json
+from contextlib import suppress
 
 import gymnasium
 import numpy as np
 import pytest
 from glassbox import ACTIONS, FAMILY, SPACES, EchoAEC, EchoEnv, EchoParallel, EchoTurns, all_channels, play, same
+from gymnasium import spaces
 from mpe2 import simple_spread_v3
 
 from robust_envs import (
@@ -75,7 +77,9 @@ def boundary(move):
     ],
     ids=repr,
 )
-@pytest.mark.parametrize("nature", [Uniform(), boundary, Policy(lambda seen: [1, -1, 1])], ids=["Uniform", "function", "Policy"])
+@pytest.mark.parametrize(
+    "nature", [Uniform(), boundary, Policy(lambda seen: [1, -1, 1])], ids=["Uniform", "function", "Policy"]
+)
 def test_every_set_and_nature_replays(members, nature):
     if isinstance(nature, Uniform) and getattr(members, "horizon", 1) is None:
         pytest.skip("Uniform refuses a budget without a horizon")
@@ -83,7 +87,9 @@ def test_every_set_and_nature_replays(members, nature):
     assert same(said, play(robust(EchoEnv(), observation=members, nature=Replay(trace)), seed=5, reset_seed=None))
 
 
-@pytest.mark.parametrize("members", [per_episode(L2(0.7), horizon=12), per_episode(L1(2), horizon=9), joint(L2(0.3))], ids=repr)
+@pytest.mark.parametrize(
+    "members", [per_episode(L2(0.7), horizon=12), per_episode(L1(2), horizon=9), joint(L2(0.3))], ids=repr
+)
 def test_worst_cases_of_rewards_replay(members):
     said, trace = recorded(robust(EchoParallel(), reward=members, nature=WorstCase(), trace=True))
     assert same(said, play(robust(EchoParallel(), reward=members, nature=Replay(trace)), seed=5, reset_seed=None))
@@ -175,8 +181,30 @@ def test_numpy_seeds_save_and_load(tmp_path):
         assert Trace.load(env.trace.save(tmp_path / f"t{ending}")).seed == 4
 
 
+@pytest.mark.parametrize("kind", [spaces.Tuple, spaces.Dict])
+def test_actions_in_parts_are_kept_flat(kind, tmp_path):
+    class Parts(EchoEnv):
+        def __init__(self):
+            super().__init__()
+            parts = [spaces.Discrete(3), spaces.Box(-1, 1, (2,))]
+            self.action_space = kind(parts if kind is spaces.Tuple else dict(zip("ab", parts, strict=True)))
+
+    env = robust(Parts(), observation=Linf(0.1), nature=Uniform(), trace=True)
+    env.reset(seed=0)
+    for _ in range(3):
+        env.step(env.action_space.sample())
+    assert env.trace.actions["agent_0"].shape == (3, 3)
+    for ending in (".npz", ".json"):
+        assert Trace.load(env.trace.save(tmp_path / f"t{ending}")) == env.trace
+
+
 def test_strange_agent_names_save_and_load(tmp_path):
-    env = robust(EchoParallel({"a|b/c d_0": FAMILY["a_0"], "ü": FAMILY["a_0"]}), observation=Linf(0.1), nature=Uniform(), trace=True)
+    env = robust(
+        EchoParallel({"a|b/c d_0": FAMILY["a_0"], "ü": FAMILY["a_0"]}),
+        observation=Linf(0.1),
+        nature=Uniform(),
+        trace=True,
+    )
     play(env)
     for ending in (".npz", ".json"):
         assert Trace.load(env.trace.save(tmp_path / f"t{ending}")) == env.trace
@@ -222,14 +250,18 @@ def test_flipped_bytes_are_refused_or_give_other_numbers(saved, which):
         broken = bytearray(data)
         broken[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
         path.write_bytes(bytes(broken))
-        try:
+        with suppress(ValueError):  # and nothing else
             Trace.load(path).differences(whole)
-        except ValueError as error:
-            assert "path must be a trace" in str(error)
 
 
 FOREIGN = {
-    "a.json": ['{"format": "something else", "version": 1}', "[]", "1", '"text"', '{"format": "robust-envs trace", "version": 1}'],
+    "a.json": [
+        '{"format": "something else", "version": 1}',
+        "[]",
+        "1",
+        '"text"',
+        '{"format": "robust-envs trace", "version": 1}',
+    ],
     "a.npz": ["not a zip", ""],
 }
 
@@ -286,4 +318,6 @@ def test_saving_leaves_no_crumbs(saved):
 def test_cartpole_replays_the_pole_that_fell():
     sets = {"observation": Linf(0.1), "action": Switch(0.3)}
     said, trace = recorded(robust(gymnasium.make("CartPole-v1"), **sets, nature=Uniform(), trace=True))
-    assert same(said, play(robust(gymnasium.make("CartPole-v1"), **sets, nature=Replay(trace)), seed=5, reset_seed=None))
+    assert same(
+        said, play(robust(gymnasium.make("CartPole-v1"), **sets, nature=Replay(trace)), seed=5, reset_seed=None)
+    )

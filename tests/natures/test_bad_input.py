@@ -1,4 +1,4 @@
-"""Bad input is refused at construction, with one clear sentence: parameter, rule, value, and a close match for a name."""
+"""Bad input is refused at construction, with one clear sentence: parameter, rule, value, close match of a name."""
 
 import re
 
@@ -49,12 +49,22 @@ TABLE = {
     "a number": (lambda: robust(EchoEnv(), reward=0.5, **U), "reward must be an uncertainty set.*0.5"),
     "a class": (lambda: robust(EchoEnv(), reward=Linf, **U), "reward must be an uncertainty set"),
     "a list": (lambda: robust(EchoEnv(), observation=[Linf(1)], **U), "observation must be an uncertainty set"),
-    "a number by agent": (lambda: robust(EchoParallel(), reward={"a_0": 3}, **U), "reward must be an uncertainty set.*3"),
+    "a number by agent": (
+        lambda: robust(EchoParallel(), reward={"a_0": 3}, **U),
+        "reward must be an uncertainty set.*3",
+    ),
     # agents
     "unknown agent": (lambda: robust(EchoParallel(), reward={"a_00": Linf(1)}, **U), "'a_00'.*did you mean 'a_0'"),
     "unknown agent, aec": (lambda: robust(EchoAEC(), action={"b0": Linf(1)}, **U), "'b0'.*did you mean 'b_0'"),
     "unknown agent, gym": (lambda: robust(EchoEnv(), reward={"agent0": Linf(1)}, **U), "did you mean 'agent_0'"),
-    "joint in a dict": (lambda: robust(EchoParallel(), reward={"a_0": joint(Linf(1))}, **U), "joint.*cannot stand in a dict"),
+    "joint in a dict": (
+        lambda: robust(EchoParallel(), reward={"a_0": joint(Linf(1))}, **U),
+        "joint.*cannot stand in a dict",
+    ),
+    "ids that are tuples": (
+        lambda: robust(EchoParallel({("a", 0): Player()}), reward=Linf(1), **U),
+        "ids must not be tuples",
+    ),
     # environments
     "no environment": (lambda: robust(3, reward=Linf(1), **U), "env must be .*got 3"),
     "a string": (lambda: robust("CartPole-v1", reward=Linf(1), **U), "env must be .*'CartPole-v1'"),
@@ -71,7 +81,10 @@ TABLE = {
     # natures
     "nature's class": (lambda: robust(EchoEnv(), reward=Linf(1), nature=Uniform), r"instance.*Uniform\(\)"),
     "no nature": (lambda: robust(EchoEnv(), reward=Linf(1), nature=None), "nature must be a nature.*None"),
-    "a string nature": (lambda: robust(EchoEnv(), reward=Linf(1), nature="uniform"), "nature must be a nature.*'uniform'"),
+    "a string nature": (
+        lambda: robust(EchoEnv(), reward=Linf(1), nature="uniform"),
+        "nature must be a nature.*'uniform'",
+    ),
     "worst observation": (
         lambda: robust(EchoEnv(), observation=Linf(1), nature=WorstCase()),
         "worst direction of a reward only.*'observation'.*GradientAttack",
@@ -80,7 +93,10 @@ TABLE = {
     "noise on L2": (lambda: robust(EchoEnv(), observation=L2(1), nature=Noise()), "Linf or Interval.*L2"),
     "noise on L1": (lambda: robust(EchoEnv(), observation=L1(1), nature=Noise()), "Linf or Interval.*L1"),
     "noise on Finite": (lambda: robust(EchoEnv(), reward=Finite([1.0]), nature=Noise()), "Linf or Interval.*Finite"),
-    "noise on Switch": (lambda: robust(EchoEnv(action="discrete"), action=Switch(0.1), nature=Noise()), "Linf or Interval"),
+    "noise on Switch": (
+        lambda: robust(EchoEnv(action="discrete"), action=Switch(0.1), nature=Noise()),
+        "Linf or Interval",
+    ),
     "noise cut": (lambda: Noise(cut=0), "cut must be finite and > 0.*cut=0"),
     "noise cut NaN": (lambda: Noise(cut=np.nan), "cut must be finite and > 0.*nan"),
     "uniform without a plan": (
@@ -99,11 +115,20 @@ TABLE = {
     "replay of a file name": (lambda: robust(EchoEnv(), reward=Linf(1), nature=Replay("trace.npz")), "trace"),
     "info": (lambda: robust(EchoEnv(), reward=Linf(1), info="all", **U), "info must be None or 'numeric'.*'all'"),
     # sets and spaces
-    "ball on Discrete": (lambda: robust(EchoEnv(action="discrete"), action=Linf(1), **U), "action of agent_0.*Discrete.*Finite"),
+    "ball on Discrete": (
+        lambda: robust(EchoEnv(action="discrete"), action=Linf(1), **U),
+        "action of agent_0.*Discrete.*Finite",
+    ),
     "switch on Box": (lambda: robust(EchoEnv(), action=Switch(0.5), **U), "action of agent_0.*Switch.*Discrete"),
     "switch on rewards": (lambda: robust(EchoEnv(), reward=Switch(0.5), **U), "reward of agent_0.*Switch"),
-    "actions that are none": (lambda: robust(EchoEnv(action="discrete"), action=Finite([4]), **U), "members must be actions"),
-    "half an action": (lambda: robust(EchoEnv(action="discrete"), action=Finite([0.5]), **U), "members must be actions"),
+    "actions that are none": (
+        lambda: robust(EchoEnv(action="discrete"), action=Finite([4]), **U),
+        "members must be actions",
+    ),
+    "half an action": (
+        lambda: robust(EchoEnv(action="discrete"), action=Finite([0.5]), **U),
+        "members must be actions",
+    ),
     "lengths": (lambda: robust(EchoEnv(), observation=Linf(1, unit=(1, 2)), **U), "observation of agent_0.*unit.*3"),
     "names": (lambda: robust(EchoEnv(), observation=Linf(1, names=("x",)), **U), "names"),
     "matrix": (lambda: robust(EchoEnv(), observation=Ellipsoid(np.eye(2)), **U), "observation of agent_0"),
@@ -113,15 +138,30 @@ TABLE = {
         lambda: robust(EchoEnv(observation="int64"), observation=Finite([[0.5, 0, 0]]), **U),
         "members must be integers",
     ),
-    "no integer between": (lambda: robust(EchoEnv(observation="int64"), observation=Interval(0.2, 0.8), **U), "integer"),
-    "dict without product": (lambda: robust(EchoEnv(observation="dict"), observation=Linf(1), **U), "Dict space needs Product"),
-    "tuple without product": (lambda: robust(EchoEnv(observation="tuple"), observation=Linf(1), **U), "Tuple space needs Product"),
-    "product on Box": (lambda: robust(EchoEnv(), observation=Product({"a": Linf(1)}), **U), "Product acts on Dict and Tuple"),
+    "no integer between": (
+        lambda: robust(EchoEnv(observation="int64"), observation=Interval(0.2, 0.8), **U),
+        "integer",
+    ),
+    "dict without product": (
+        lambda: robust(EchoEnv(observation="dict"), observation=Linf(1), **U),
+        "Dict space needs Product",
+    ),
+    "tuple without product": (
+        lambda: robust(EchoEnv(observation="tuple"), observation=Linf(1), **U),
+        "Tuple space needs Product",
+    ),
+    "product on Box": (
+        lambda: robust(EchoEnv(), observation=Product({"a": Linf(1)}), **U),
+        "Product acts on Dict and Tuple",
+    ),
     "unknown part": (
         lambda: robust(EchoEnv(observation="dict"), observation=Product({"positon": Linf(1)}), **U),
         "'positon'.*did you mean 'position'",
     ),
-    "discrete part": (lambda: robust(EchoEnv(observation="dict"), observation=Product({"kind": Linf(1)}), **U), "'kind'.*Box"),
+    "discrete part": (
+        lambda: robust(EchoEnv(observation="dict"), observation=Product({"kind": Linf(1)}), **U),
+        "'kind'.*Box",
+    ),
     "the mask itself": (
         lambda: robust(EchoParallel(MASKED), observation=Product({"action_mask": Linf(1)}), **U),
         "action_mask",
@@ -132,7 +172,10 @@ TABLE = {
         "observation of agent_0.*Graph",
     ),
     "sequence": (lambda: robust(Spaces(spaces.Sequence(spaces.Box(0, 1, (2,)))), observation=Linf(1), **U), "Sequence"),
-    "multi discrete": (lambda: robust(Spaces(action=spaces.MultiDiscrete([2, 3])), action=Linf(1), **U), "MultiDiscrete"),
+    "multi discrete": (
+        lambda: robust(Spaces(action=spaces.MultiDiscrete([2, 3])), action=Linf(1), **U),
+        "MultiDiscrete",
+    ),
     "multi binary": (lambda: robust(Spaces(spaces.MultiBinary(4)), observation=Linf(1), **U), "MultiBinary"),
     "joint on discrete actions": (
         lambda: robust(EchoParallel(MASKED), action=joint(Linf(1)), **U),
@@ -162,7 +205,9 @@ TABLE = {
         "nature_7",
     ),
     "no room": (
-        lambda: robust(EchoParallel({"a_0": Player()}), observation=joint(Linf(1)), nature=AsAgents(uniform_spaces=True)),
+        lambda: robust(
+            EchoParallel({"a_0": Player()}), observation=joint(Linf(1)), nature=AsAgents(uniform_spaces=True)
+        ),
         "uniform_spaces=True cannot hold nature",
     ),
     "no state": (lambda: robust(EchoEnv(), reward=Linf(1), nature=AsAgents(observe="state")), "state"),

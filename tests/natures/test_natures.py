@@ -84,7 +84,9 @@ def test_no_nature_makes_the_sum_of_rewards_less_than_the_worst_case(members):
         assert np.all(least <= np.array(total(nature)) + 1e-12)
 
 
-@pytest.mark.parametrize("members", [Linf(0.5), L2(1.0), Interval(-1, 2), Interval(0.5, 2), Finite([[1.0, 1.0], [3.0, 3.0]])], ids=repr)
+@pytest.mark.parametrize(
+    "members", [Linf(0.5), L2(1.0), Interval(-1, 2), Interval(0.5, 2), Finite([[1.0, 1.0], [3.0, 3.0]])], ids=repr
+)
 def test_the_nominal_nature_takes_the_member_nearest_to_zero(members):
     row = Nominal().block(members.bind(2), None, 1)[0]
     np.testing.assert_array_equal(row, members.bind(2).project(np.zeros(2)))
@@ -93,7 +95,9 @@ def test_the_nominal_nature_takes_the_member_nearest_to_zero(members):
 def test_blocks_and_single_draws_are_one_stream():
     # what a nature draws does not depend on how many it draws at once
     for members in (Linf(1.0).bind(3), L2(1.0).bind(2), Interval(-1, 2).bind(1)):
-        env = robust(EchoParallel({"a_0": Player(dies=999)}, horizon=600), reward=Linf(1.0), nature=Uniform(), trace=True)
+        env = robust(
+            EchoParallel({"a_0": Player(dies=999)}, horizon=600), reward=Linf(1.0), nature=Uniform(), trace=True
+        )
         play(env, steps=600)
         chosen = env.trace.moves["reward", "a_0"].chosen
         assert len(np.unique(chosen)) == len(chosen) == 600  # no block is drawn twice

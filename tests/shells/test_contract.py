@@ -195,7 +195,11 @@ def test_nested_natures_go_on_counting_and_leave_natures_alone():
     inner = robust(EchoParallel(), reward=Linf(0.5), nature=AsAgents())
     outer = robust(inner, observation=Linf(0.1), nature=AsAgents())
     assert outer.possible_agents[3:] == [f"nature_{k}" for k in range(6)]
-    assert {agent for _, agent in (key for key in (seat.key for seat in outer._perturber.seats))} == {"a_0", "a_1", "b_0"}
+    assert {agent for _, agent in (key for key in (seat.key for seat in outer._perturber.seats))} == {
+        "a_0",
+        "a_1",
+        "b_0",
+    }
     play(outer)
     noisy = robust(inner, observation=Linf(0.1), nature=Uniform())
     assert not any("nature" in agent for _, agent in (seat.key for seat in noisy._perturber.seats))
@@ -214,7 +218,7 @@ def test_nature_sees_the_state_when_asked():
 
 
 def test_uniform_spaces_pad_natures_to_the_teams_and_leave_the_team_alone():
-    players = {agent: FAMILY["a_0"] for agent in ("a_0", "a_1")}
+    players = dict.fromkeys(("a_0", "a_1"), FAMILY["a_0"])
     env = robust(EchoParallel(players), reward=Linf(0.5), nature=AsAgents(uniform_spaces=True))
     assert len({str(env.observation_space(agent)) for agent in env.possible_agents}) == 1
     assert len({str(env.action_space(agent)) for agent in env.possible_agents}) == 1
@@ -230,6 +234,19 @@ def test_the_middle_of_natures_box_is_no_move_and_the_ends_are_the_ends_of_the_s
         rest = {agent: env.action_space(agent).sample() for agent in env.agents}
         env.step({**rest, "nature_0": action.astype(np.float32)})
         np.testing.assert_allclose(env.last_move["observation", "a_0"].chosen, delta)
+
+
+def test_in_parallel_the_first_observation_is_nominal_and_natures_move_comes_one_step_later():
+    env, nominal = robust(EchoParallel(), observation=Linf(0.25), nature=AsAgents()), EchoParallel()
+    before, _ = nominal.reset(seed=0)
+    after, _ = env.reset(seed=0)
+    assert all(same(before[agent], after[agent]) for agent in before)
+    assert same(after["nature_0"], before["a_0"])
+    actions = {agent: env.action_space(agent).sample() for agent in env.agents}
+    actions["nature_0"] = env.action_space("nature_0").high
+    before, after = nominal.step({agent: actions[agent] for agent in nominal.agents})[0], env.step(actions)[0]
+    np.testing.assert_allclose(after["a_0"], np.minimum(before["a_0"] + np.float32(0.25), 1), rtol=1e-6)
+    assert same(after["nature_0"], before["a_0"])  # nature sees the truth
 
 
 def test_the_state_holds_what_nature_did():

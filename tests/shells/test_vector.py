@@ -21,6 +21,7 @@ from robust_envs import (
     OutsideSetError,
     Replay,
     Switch,
+    Trace,
     UncertaintySet,
     Uniform,
     WorstCase,
@@ -29,6 +30,7 @@ from robust_envs import (
 )
 from robust_envs.shells import RobustVectorEnv
 
+TRACE = Trace(seed=0, options=None, depth=0, moves={})
 CARTPOLE = partial(gymnasium.make, "CartPole-v1")
 VECTORS = {
     "sync": lambda: SyncVectorEnv([CARTPOLE] * 3),
@@ -229,15 +231,20 @@ def test_integer_rewards_become_floats():
         assert (rewards != 1).all()
 
 
-def test_actions_may_be_lists():
-    arrays, lists = (echo(observation=None, action=Linf(0.3)) for _ in range(2))
-    actions = np.random.default_rng(0).uniform(-1, 1, (3, 2)).astype(np.float32)
-    for env, given in ((arrays, actions), (lists, list(actions))):
+@pytest.mark.parametrize("nature", [Uniform(), lambda move: move.rng.uniform(-0.3, 0.3, 2)], ids=["rows", "function"])
+@pytest.mark.parametrize("kind", ["float32", "float64", "int64", "list"])
+def test_actions_of_any_kind_arrive_as_in_single_environments(kind, nature):
+    given = np.array([[0, 1], [1, 0], [0, 0]])
+    given = list(given.astype(np.float32)) if kind == "list" else given.astype(kind)
+    how = {"action": Linf(0.3), "nature": nature}
+    inside = SyncVectorEnv([lambda: robust(EchoEnv(), **how)] * 3)
+    outside = robust(SyncVectorEnv([EchoEnv] * 3), **how)
+    for env in (inside, outside):
         env.reset(seed=0)
         env.step(given)
-    received = [[one.received[0] for one in env.env.envs] for env in (arrays, lists)]
+    received = [one.unwrapped.received[0] for one in inside.envs], [one.received[0] for one in outside.env.envs]
     assert all(map(same, *received))
-    assert not np.allclose(received[0], actions)
+    assert not np.allclose(received[0], given)
 
 
 def test_numbers_in_infos_have_one_shape_and_a_mask():
@@ -325,7 +332,10 @@ def test_an_environment_that_does_not_say_how_it_resets_is_warned_about():
     ("how", "error"),
     [
         ({"nature": AsAgents()}, "AsAgents.* cannot join a VectorEnv"),
-        ({"nature": Replay((1, 2))}, "one trace for each of 3 sub-environments, got 2"),
+        (
+            {"nature": Replay((TRACE, TRACE))},
+            "one trace for each of 3 sub-environments, got 2",
+        ),
         ({"observation": L2(0.1, unit=(1.0, 2.0))}, "observation"),
         ({"info": "all"}, "info must be None or 'numeric'"),
         ({"observation": None}, "at least one channel"),
