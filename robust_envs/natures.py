@@ -241,7 +241,8 @@ class AsAgents:
     In the AEC API natures take turns exactly where `Policy` would move. In the Parallel API all agents move at once:
     there nature acts on the previous observation, its move on observations takes effect one step later (the first
     observation of an episode is nominal), and it sees neither the joint action nor the coming reward. That is how
-    simultaneous games are. With `team` nature moves alone and the order of play is exact in both.
+    simultaneous games are. With `team` nature moves alone, and on the very observation that the team is about to see;
+    only its move on a reward is still chosen before the step which earns it.
 
     Args:
         team: Policies of the original agents (see `Policy`); given, they play inside and only nature is left to train.

@@ -74,6 +74,7 @@ class Perturber:
         if isinstance(nature, AsAgents | Policy):
             self._introduce(agents, state_space)
         del self._spaces  # bound methods of the environment: not part of our state
+        self._radius: dict[str, float] = {}
         self._replayed = nature.trace if isinstance(nature, Replay) else None
         self.seed: int | None = None
         self.options: dict[str, Any] | None = None
@@ -99,11 +100,11 @@ class Perturber:
         """
         if seed is None and options is None and self._replayed is not None:
             seed, options = self._replayed.seed, self._replayed.options
-        self.options = options  # with the radius: a trace must find it again
         if options is not None and "radius" in options:
             options = dict(options)
             self.set_radius(options.pop("radius"))
             options = options or None
+        self.options = options if not self._radius else {**(options or {}), "radius": dict(self._radius)}
         if seed is not None:
             self._seed(seed)
         self.episode_seed = None if seed is None else int(seed)
@@ -124,6 +125,7 @@ class Perturber:
                 )
             for seat in self[channel]:
                 seat.set_radius(value)
+            self._radius[channel] = value  # a trace must find it again
 
     def move(self, channel: str, values: dict[str, Any], observations: Mapping[str, Any], infos: Any = None) -> None:
         """Let all natures of a channel move on `values` (by agent), which is changed in place."""

@@ -109,11 +109,11 @@ class Trace:
             listed = {
                 key: {"dtype": str(a.dtype), "shape": a.shape, "data": a.tolist()} for key, a in self._arrays().items()
             }
-            return write_atomic(target, json.dumps({**self._head(), "arrays": listed}, allow_nan=True))
+            return write_atomic(target, self._text(arrays=listed))
         if target.suffix != ".npz":
             raise ValueError(f"path must end in .npz or .json, got path={os.fspath(path)!r}")
         buffer = io.BytesIO()
-        arrays: dict[str, Any] = {"head": np.array(json.dumps(self._head())), **self._arrays()}
+        arrays: dict[str, Any] = {"head": np.array(self._text()), **self._arrays()}
         np.savez_compressed(buffer, **arrays)
         return write_atomic(target, buffer.getvalue())
 
@@ -133,6 +133,12 @@ class Trace:
             raise
         except Exception as error:  # a damaged archive raises zlib.error, NotImplementedError, RuntimeError and more
             raise ValueError(f"path must be a trace saved by Trace.save, got {target.name!r}: {error}") from error
+
+    def _text(self, **more: Any) -> str:
+        try:
+            return json.dumps({**self._head(), **more})
+        except TypeError as error:
+            raise ValueError(f"options must be JSON to be saved, got options={self.options!r}: {error}") from error
 
     def _head(self) -> dict[str, Any]:
         head = {"format": _KIND, "version": _VERSION, "robust_envs": version("robust-envs")}

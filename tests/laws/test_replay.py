@@ -321,3 +321,18 @@ def test_cartpole_replays_the_pole_that_fell():
     assert same(
         said, play(robust(gymnasium.make("CartPole-v1"), **sets, nature=Replay(trace)), seed=5, reset_seed=None)
     )
+
+
+def test_a_radius_set_on_the_environment_is_replayed():
+    env = robust(EchoEnv(), observation=Linf(0.1), nature=Uniform(), trace=True)
+    env.radius = 0.9
+    first, _ = env.reset(seed=5)
+    again = robust(EchoEnv(), observation=Linf(0.1), nature=Replay(env.trace))
+    np.testing.assert_array_equal(again.reset()[0], first)
+
+
+def test_options_that_json_cannot_hold_are_refused(tmp_path):
+    env = robust(EchoEnv(), observation=Linf(0.1), nature=Uniform(), trace=True)
+    env.reset(seed=5, options={"start": np.zeros(2)})
+    with pytest.raises(ValueError, match="options must be JSON"):
+        env.trace.save(tmp_path / "trace.npz")

@@ -179,11 +179,11 @@ TABLE = {
     "multi binary": (lambda: robust(Spaces(spaces.MultiBinary(4)), observation=Linf(1), **U), "MultiBinary"),
     "joint on discrete actions": (
         lambda: robust(EchoParallel(MASKED), action=joint(Linf(1)), **U),
-        "joint.*Discrete",
+        "Discrete",
     ),
     "joint in turns": (lambda: robust(EchoTurns(), reward=joint(Linf(1)), **U), "joint.*is_parallelizable"),
     "joint actions in turns": (
-        lambda: robust(EchoAEC({"a_0": Player()}), action=joint(Linf(1)), **U),
+        lambda: robust(EchoAEC({"a_0": Player(), "a_1": Player()}), action=joint(Linf(1)), **U),
         "joint.*action",
     ),
     "negative radius": (lambda: Linf(-1), "radius must be finite and >= 0.*-1"),
