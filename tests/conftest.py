@@ -12,8 +12,10 @@ from hypothesis import settings
 
 # Other people's environments are slow at times, and a deadline would measure the machine. Hypothesis itself takes the
 # rest from its "ci" profile where CI is set: there no example is left to chance.
+# `HYPOTHESIS_PROFILE=nightly` asks each law ten thousand times.
 settings.register_profile("robust-envs", settings(), deadline=None)
-settings.load_profile("robust-envs")
+settings.register_profile("nightly", settings(), deadline=None, max_examples=10_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "robust-envs"))
 
 NEEDS_TORCH = {"torch", "stable_baselines3", "algos"}
 

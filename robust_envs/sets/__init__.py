@@ -1,5 +1,19 @@
-"""What nature may choose: sets of deltas around the nominal value."""
+"""What nature may choose: sets of deltas around a nominal value, and of distributions around a nominal one."""
 
+from robust_envs.sets.ambiguity import (
+    KL,
+    AmbiguitySet,
+    ChiSquared,
+    Contamination,
+    CVaR,
+    L1Ambiguity,
+    L2Ambiguity,
+    LinfAmbiguity,
+    ReverseKL,
+    Scenarios,
+    TotalVariation,
+    Wasserstein,
+)
 from robust_envs.sets.base import UncertaintySet
 from robust_envs.sets.ellipsoid import Ellipsoid
 from robust_envs.sets.episode import PerEpisode, per_episode, per_step
@@ -10,18 +24,30 @@ from robust_envs.sets.norms import L1, L2, Linf
 from robust_envs.sets.product import Product
 
 __all__ = [
+    "KL",
     "L1",
     "L2",
+    "AmbiguitySet",
     "Box",
+    "CVaR",
+    "ChiSquared",
+    "Contamination",
     "Ellipsoid",
     "Finite",
     "Interval",
     "Joint",
+    "L1Ambiguity",
+    "L2Ambiguity",
     "Linf",
+    "LinfAmbiguity",
     "PerEpisode",
     "Product",
+    "ReverseKL",
+    "Scenarios",
     "Switch",
+    "TotalVariation",
     "UncertaintySet",
+    "Wasserstein",
     "joint",
     "per_episode",
     "per_step",

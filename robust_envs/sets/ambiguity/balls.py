@@ -1,0 +1,248 @@
+"""Distributions near the nominal one in a norm, and parts of the simplex cut out by a box."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robust_envs.sets._geometry import Array, nonzero
+from robust_envs.sets.ambiguity._simplex import fill, first, highest, level, lowest, onto_simplex, search, total
+from robust_envs.sets.ambiguity.base import AmbiguitySet, DistributionBall, dirichlet, levels
+from robust_envs.sets.ambiguity.srect import JointBall
+
+
+class TotalVariation(DistributionBall):
+    """Move at most `radius` of the mass: {p : 1/2 sum_i |p_i - nominal_i| <= radius}.
+
+    The same set as `L1Ambiguity(2 * radius)`, and as `Wasserstein` with every distance 1.
+
+    Args:
+        radius: the mass that may move, finite, >= 0 (1 reaches every distribution); a number, or an array that
+            broadcasts against the leading axes.
+        support_only: whether mass stays where the nominal has some.
+
+    Raises:
+        ValueError: if `radius` is negative or not finite.
+        TypeError: if `radius` is not made of numbers.
+
+    Example:
+        >>> from robust_envs.sets import TotalVariation
+        >>> TotalVariation(0.2).worst_case([0.0, 1.0], [0.5, 0.5])
+        (..., array([0.7, 0.3]))
+
+    References:
+        C. Ho, M. Petrik, W. Wiesemann, 2018, Fast Bellman updates for robust MDPs.
+    """
+
+    def _worst(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
+        return transfer(xp, y, p0, level)
+
+    def _distance(self, xp: Any, p: Array, p0: Array) -> Array:
+        return xp.sum(xp.abs(p - p0), axis=-1) / 2
+
+    def _project(self, xp: Any, z: Array, p0: Array, level: Array) -> Array:
+        return _onto_l1(xp, z, p0, 2 * level, self.support_only)
+
+
+class L1Ambiguity(JointBall):
+    """Bound the sum of all changes: {p : sum_i |p_i - nominal_i| <= radius}.
+
+    Named apart from `L1`, the set of deltas, because it is another set: its members are distributions.
+
+    Args:
+        radius: finite, >= 0 (2 reaches every distribution); a number or an array over the leading axes.
+        support_only: whether mass stays where the nominal has some.
+
+    Raises:
+        ValueError: if `radius` is negative or not finite.
+        TypeError: if `radius` is not made of numbers.
+
+    Example:
+        >>> from robust_envs.sets import L1Ambiguity
+        >>> L1Ambiguity(0.4).worst_case([0.0, 1.0], [0.5, 0.5])
+        (..., array([0.7, 0.3]))
+
+    References:
+        C. Ho, M. Petrik, W. Wiesemann, 2018, Fast Bellman updates for robust MDPs.
+    """
+
+    def _worst(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
+        return transfer(xp, y, p0, level / 2)
+
+    def _distance(self, xp: Any, p: Array, p0: Array) -> Array:
+        return xp.sum(xp.abs(p - p0), axis=-1)
+
+    def _project(self, xp: Any, z: Array, p0: Array, level: Array) -> Array:
+        return _onto_l1(xp, z, p0, level, self.support_only)
+
+    def _worst_jointly(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
+        # One budget over all rows: everything that can move, dearest first, goes to its own row's cheapest place.
+        gains = y - lowest(xp, y)
+        flat = (*gains.shape[:-2], -1)
+        half = level[..., 0] / 2
+        moved = fill(xp, -xp.reshape(gains, flat), xp.reshape(xp.where(gains > 0, p0, 0 * p0), flat), half)
+        moved = xp.reshape(moved, gains.shape)
+        return p0 - moved + xp.where(first(xp, gains == 0), total(xp, moved), 0 * p0)
+
+
+class LinfAmbiguity(JointBall):
+    """Bound every single change: {p : max_i |p_i - nominal_i| <= radius}.
+
+    Args:
+        radius: finite, >= 0 (1 reaches every distribution); a number or an array over the leading axes.
+        support_only: whether mass stays where the nominal has some.
+
+    Raises:
+        ValueError: if `radius` is negative or not finite.
+        TypeError: if `radius` is not made of numbers.
+
+    Example:
+        >>> from robust_envs.sets import LinfAmbiguity
+        >>> LinfAmbiguity(0.1).worst_case([0.0, 1.0, 2.0], [0.25, 0.5, 0.25])
+        (..., array([0.35, 0.5 , 0.15]))
+
+    References:
+        R. Givan, S. Leach, T. Dean, 2000, Bounded-parameter Markov decision processes.
+    """
+
+    def _limits(self, xp: Any, p0: Array, level: Array) -> tuple[Array, Array]:
+        low = xp.maximum(p0 - level, xp.zeros_like(p0))
+        high = xp.minimum(p0 + level, xp.ones_like(p0))
+        return low, xp.where(p0 > 0, high, xp.zeros_like(p0)) if self.support_only else high
+
+    def _worst(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
+        low, high = self._limits(xp, p0, level)
+        return low + fill(xp, y, high - low, total(xp, p0 - low))
+
+    def _distance(self, xp: Any, p: Array, p0: Array) -> Array:
+        return xp.max(xp.abs(p - p0), axis=-1)
+
+    def _project(self, xp: Any, z: Array, p0: Array, level: Array) -> Array:
+        return _onto_box(xp, z, *self._limits(xp, p0, level))
+
+    def _worst_jointly(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
+        return self._worst(xp, y, p0, level)  # a bound on every entry couples nothing
+
+
+class Contamination(DistributionBall):
+    """Let an unknown distribution take over with a known probability: {(1 - radius) nominal + radius q : any q}.
+
+    Args:
+        radius: probability of contamination, in [0, 1]; a number or an array over the leading axes.
+        support_only: whether q stays where the nominal has mass.
+
+    Raises:
+        ValueError: if `radius` is outside [0, 1].
+        TypeError: if `radius` is not made of numbers.
+
+    Example:
+        >>> from robust_envs.sets import Contamination
+        >>> Contamination(0.1).worst_case([0.0, 1.0], [0.5, 0.5])
+        (..., array([0.55, 0.45]))
+
+    References:
+        P. Huber, 1964, Robust estimation of a location parameter; Y. Wang, S. Zou, 2021, Online robust
+        reinforcement learning with model uncertainty.
+    """
+
+    def _rule(self) -> tuple[str, float, float]:
+        return "be in [0, 1]", 0.0, 1.0
+
+    def _worst(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
+        return (1 - level) * p0 + xp.where(first(xp, y == lowest(xp, y)), level, 0 * p0)
+
+    def _distance(self, xp: Any, p: Array, p0: Array) -> Array:
+        return xp.max(xp.where(p0 > 0, 1 - p / nonzero(xp, p0), xp.zeros_like(p)), axis=-1)
+
+    def _project(self, xp: Any, z: Array, p0: Array, level: Array) -> Array:
+        z = (z - (1 - level) * p0) / nonzero(xp, level)
+        if self.support_only:
+            z = xp.where(p0 > 0, z, lowest(xp, z) - 2)
+            z = xp.where(p0 > 0, z, highest(xp, xp.where(p0 > 0, z, lowest(xp, z))) - 2)
+        return (1 - level) * p0 + level * onto_simplex(xp, z)
+
+    def _sample(self, xp: Any, rng: Any, p0: Array, level: Array) -> Array:
+        on = p0 > 0 if self.support_only else p0 >= 0
+        return (1 - level) * p0 + level * dirichlet(xp, rng, p0, on)
+
+
+@dataclass(frozen=True, repr=False)
+class CVaR(AmbiguitySet):
+    """Take the mean of the worst part: {p : p <= nominal / alpha}, whose worst case is the lower-tail CVaR.
+
+    Args:
+        alpha: size of the tail, in (0, 1]: 1 is the plain mean; a number or an array over the leading axes.
+
+    Raises:
+        ValueError: if `alpha` is outside (0, 1].
+        TypeError: if `alpha` is not made of numbers.
+
+    Example:
+        >>> from robust_envs.sets import CVaR
+        >>> value, p = CVaR(0.5).worst_case([0.0, 1.0, 2.0], [0.25, 0.25, 0.5])
+        >>> float(value), p
+        (0.5, array([0.5, 0.5, 0. ]))
+
+    References:
+        R. Rockafellar, S. Uryasev, 2000, Optimization of conditional value-at-risk.
+    """
+
+    alpha: Any
+    support_only: bool = field(default=True, init=False, repr=False, kw_only=True)
+    _continuous = True
+
+    def __post_init__(self) -> None:
+        smallest = np.finfo(np.float64).tiny
+        object.__setattr__(self, "alpha", levels("alpha", self.alpha, "be in (0, 1]", smallest, 1.0))
+
+    @cached_property
+    def _level(self) -> float | NDArray[np.float64]:
+        return 1 / self.alpha - 1 if isinstance(self.alpha, float) else 1 / np.asarray(self.alpha) - 1
+
+    def _worst(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
+        return fill(xp, y, p0 * (1 + level), total(xp, p0))
+
+    def _distance(self, xp: Any, p: Array, p0: Array) -> Array:
+        return xp.max(xp.where(p0 > 0, p / nonzero(xp, p0), xp.zeros_like(p)), axis=-1) - 1
+
+    def _project(self, xp: Any, z: Array, p0: Array, level: Array) -> Array:
+        return _onto_box(xp, z, xp.zeros_like(p0), p0 * (1 + level))
+
+
+def transfer(xp: Any, y: Array, p0: Array, mass: Array) -> Array:
+    """Move `mass` from the dearest places to the cheapest one."""
+    cheapest = first(xp, y == lowest(xp, y))
+    taken = fill(xp, -y, xp.where(cheapest, 0 * p0, p0), mass)
+    return xp.where(cheapest, p0 + total(xp, taken), p0 - taken)
+
+
+def _onto_box(xp: Any, z: Array, low: Array, high: Array) -> Array:
+    """Project on the part of the simplex between two corners: clip z + shift, with the shift that makes the sum 1."""
+
+    def member(shift: Array) -> Array:
+        return xp.minimum(xp.maximum(z + shift, low), high)
+
+    return level(xp, member, lowest(xp, low - z), highest(xp, high - z))
+
+
+def _onto_l1(xp: Any, z: Array, p0: Array, radius: Array, support_only: bool) -> Array:
+    """Project on the L1 ball in the simplex: p = (p0 + soft(z + shift - p0, price))_+, halving price, then shift."""
+    kept = p0 > 0 if support_only else p0 >= 0
+    gap, none = z - p0, xp.zeros_like(z)
+
+    def member(price: Array) -> Array:
+        def soft(shift: Array) -> Array:
+            size = xp.maximum(xp.abs(gap + shift) - price, none)
+            return xp.where(kept, xp.maximum(p0 + xp.sign(gap + shift) * size, none), none)
+
+        return level(xp, soft, lowest(xp, -gap) - price - 1, highest(xp, -gap) + price + 1)
+
+    def far(price: Array) -> Array:
+        return total(xp, xp.abs(member(price) - p0)) > radius
+
+    top = highest(xp, gap) - lowest(xp, gap) + 1
+    free = far(xp.zeros_like(top))
+    _, price = search(xp, far, xp.zeros_like(top), top)
+    return member(xp.where(free, price, xp.zeros_like(price)))
