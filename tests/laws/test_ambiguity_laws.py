@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robust_envs import sets
@@ -25,6 +25,8 @@ from robust_envs.sets import (
     Wasserstein,
 )
 
+ASKED = settings.default.max_examples
+few = settings(max_examples=25 if ASKED <= 100 else ASKED)  # for each of ten sets; the nightly profile asks for more
 TIGHT = 1e-10  # of the range of the values
 
 
@@ -92,6 +94,7 @@ def draw_set(case, data, n, **more):
 
 
 @table()
+@few
 @given(row=rows(), data=st.data())
 def test_p1_the_worst_case_is_a_member_that_attains_the_value(case, row, data):
     p0, v = row
@@ -106,6 +109,7 @@ def test_p1_the_worst_case_is_a_member_that_attains_the_value(case, row, data):
 
 
 @table()
+@few
 @given(row=rows(), data=st.data())
 def test_p2_p11_worst_is_between_the_least_and_the_mean_and_best_above_it(case, row, data):
     p0, v = row
@@ -116,6 +120,7 @@ def test_p2_p11_worst_is_between_the_least_and_the_mean_and_best_above_it(case, 
 
 
 @table()
+@few
 @given(row=rows())
 def test_p3_radius_zero_is_the_nominal(case, row):
     p0, v = row
@@ -123,6 +128,7 @@ def test_p3_radius_zero_is_the_nominal(case, row):
 
 
 @table()
+@few
 @given(row=rows())
 def test_p4_a_larger_set_has_a_lower_worst_case(case, row):
     p0, v = row
@@ -131,6 +137,7 @@ def test_p4_a_larger_set_has_a_lower_worst_case(case, row):
 
 
 @table()
+@few
 @given(row=rows(), data=st.data(), shift=st.floats(-5, 5), factor=st.sampled_from([1e-9, 0.5, 3.0, 1e9]))
 def test_p5_p6_shifts_pass_through_and_factors_come_out(case, row, data, shift, factor):
     p0, v = row
@@ -141,6 +148,7 @@ def test_p5_p6_shifts_pass_through_and_factors_come_out(case, row, data, shift, 
 
 
 @table()
+@few
 @given(row=rows(), data=st.data())
 def test_p7_p8_p9_p10_concave_monotone_contracting_and_supported_by_its_minimiser(case, row, data):
     p0, v = row
@@ -156,6 +164,7 @@ def test_p7_p8_p9_p10_concave_monotone_contracting_and_supported_by_its_minimise
 
 
 @table("symmetric")
+@few
 @given(row=rows(), data=st.data())
 def test_p12_renaming_the_places_changes_nothing(case, row, data):
     p0, v = row
@@ -164,6 +173,7 @@ def test_p12_renaming_the_places_changes_nothing(case, row, data):
 
 
 @table("saturates")
+@few
 @given(row=rows())
 def test_p13_a_large_enough_radius_reaches_the_least_value(case, row):
     p0, v = row
@@ -171,6 +181,7 @@ def test_p13_a_large_enough_radius_reaches_the_least_value(case, row):
     assert case.make(case.radii[-1], len(v)).worst_case(v, p0)[0] == pytest.approx(least, abs=1e-9 * scale(v))
 
 
+@few
 @given(row=rows(), radius=st.sampled_from([1e-4, 0.1, 0.5, 1.3]), price=st.floats(0.01, 20), place=st.integers(0, 5))
 def test_p14_every_dual_price_bounds_the_worst_case_from_below(row, radius, price, place):
     p0, v = row
@@ -184,6 +195,7 @@ def test_p14_every_dual_price_bounds_the_worst_case_from_below(row, radius, pric
     assert TotalVariation(radius).worst_case(v, p0)[0] >= p0 @ cut - radius * (eta - v.min()) - 1e-9
 
 
+@few
 @given(row=rows(), r=st.sampled_from([0.0, 0.01, 0.1, 0.4, 0.9]))
 def test_relations_between_the_sets(row, r):
     p0, v = row
@@ -205,6 +217,7 @@ def test_relations_between_the_sets(row, r):
 
 
 @table()
+@few
 @given(row=rows(), data=st.data(), seed=st.integers(0, 2**32 - 1))
 def test_no_sample_is_below_the_worst_case_and_all_are_members(case, row, data, seed):
     p0, v = row
@@ -216,6 +229,7 @@ def test_no_sample_is_below_the_worst_case_and_all_are_members(case, row, data, 
 
 
 @table("projects")
+@few
 @given(row=rows(), data=st.data())
 def test_projection_is_inside_idempotent_and_nearest(case, row, data):
     p0, _ = row
@@ -342,6 +356,7 @@ def test_scenarios_pick_the_worst_member():
 
 
 @pytest.mark.parametrize("kind", [L1Ambiguity, L2Ambiguity, LinfAmbiguity])
+@few
 @given(data=st.data(), radius=st.sampled_from([0.0, 0.01, 0.3, 1.0, 9.0]), seed=st.integers(0, 99))
 def test_a_shared_budget_is_spent_where_it_hurts_most(kind, data, radius, seed):
     rng = np.random.default_rng(seed)

@@ -223,7 +223,7 @@ class AmbiguitySet(ABC):
         return f"{type(self).__name__}({', '.join(positional + named)})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {f.name: self.__dict__[f.name] for f in fields(self)}  # type: ignore[arg-type]
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, repr=False)

@@ -118,21 +118,22 @@ class ReverseKL(DistributionBall):
         low = xp.full_like(level, -widest)
         high = xp.minimum(-xp.log(level), 0 * level + widest)  # divergence(c) <= log((1 + c) / c) <= 1 / c
         guess = xp.sqrt(total(xp, p0 * (y - total(xp, p0 * y)) ** 2) / (2 * level))
-        log_c = xp.minimum(xp.maximum(xp.log(guess), low), high)
+        all_used = self._at(xp, y, p0, low)[0] <= level  # the cheapest place has no mass, and some is left for it
+        log_c = xp.where(all_used, low, xp.minimum(xp.maximum(xp.log(guess), low), high))
         for _ in range(STEPS):
             far, slope = self._at(xp, y, p0, log_c)
             low, high = xp.where(far > level, log_c, low), xp.where(far > level, high, log_c)
             step = log_c - xp.log(far / level) * far / xp.where(slope < 0, slope, -xp.ones_like(slope))
             small = float(xp.finfo(y.dtype).eps) * 8
-            settled = (xp.abs(step - log_c) <= small) | (high - low <= small * xp.abs(high))
+            settled = all_used | (xp.abs(step - log_c) <= small) | (high - low <= small * xp.abs(high))
             if xp.all(settled):
                 break
-            inside = (step > low) & (step < high)
+            inside = (step > low) & (step < high) & (slope < 0)
             log_c = xp.where(settled, log_c, xp.where(inside, step, (low + high) / 2))
         far, _ = self._at(xp, y, p0, log_c)
         p = p0 / (1 + y * xp.exp(-log_c))
         kept = xp.minimum(xp.exp(far - level), xp.ones_like(far))  # less than 1 where the cheapest place has no mass
-        kept = xp.where(log_c <= 1 - widest, kept, xp.ones_like(kept))
+        kept = xp.where(all_used, kept, xp.ones_like(kept))
         rest = xp.where(first(xp, y == lowest(xp, y)), 1 - kept, xp.zeros_like(y))
         return p / total(xp, p) * kept + rest
 
@@ -233,7 +234,7 @@ def relative_entropy(xp: Any, p: Array, p0: Array) -> Array:
 
 def _settled(xp: Any, step: Array, t: Array, low: Array, high: Array) -> Array:
     small = float(xp.finfo(t.dtype).eps) * 8
-    return (xp.abs(step - t) <= small * t) | (high - low <= small * high)
+    return (xp.abs(step - t) <= small * t) | ((high - low <= small * high) & xp.isfinite(high))
 
 
 def _safe(xp: Any, step: Array, t: Array, low: Array, high: Array) -> Array:

@@ -139,20 +139,21 @@ def _cheapest_path(
     surplus: NDArray[np.float64], lack: NDArray[np.float64], flow: NDArray[np.float64], d: NDArray[np.float64]
 ) -> tuple[list[tuple[int, int, int]], float]:
     """Return the arcs (source, sink, +1 or -1) from the sink back to the source, and how much fits through."""
-    at_source = np.where(surplus > 0, 0.0, np.inf)
-    came_from = np.full(len(surplus), -1)
+    at_source, at_sink = np.where(surplus > 0, 0.0, np.inf), np.full(len(lack), np.inf)
+    came_from, by = np.full(len(surplus), -1), np.full(len(lack), -1)
     back = np.where(flow > 0, -d, np.inf)
+    give = 1e-13 * np.max(d)  # a tie must not change who came from where: the way back would be a circle
     while True:
         reach = at_source[:, None] + d
-        by = np.argmin(reach, axis=0)
-        at_sink = reach[by, np.arange(len(lack))]
+        better = reach.min(axis=0) < at_sink - give
+        by = np.where(better, reach.argmin(axis=0), by)
+        at_sink = np.where(better, reach.min(axis=0), at_sink)
         returned = at_sink[None, :] + back
-        via = np.argmin(returned, axis=1)
-        better = returned[np.arange(len(surplus)), via] < at_source - 1e-14 * np.max(d)
+        better = returned.min(axis=1) < at_source - give
         if not better.any():
             break
-        at_source = np.where(better, returned[np.arange(len(surplus)), via], at_source)
-        came_from = np.where(better, via, came_from)
+        came_from = np.where(better, returned.argmin(axis=1), came_from)
+        at_source = np.where(better, returned.min(axis=1), at_source)
     sink = int(np.argmin(np.where(lack > 0, at_sink, np.inf)))
     amount, path, place = lack[sink], [], sink
     while True:
