@@ -15,6 +15,7 @@ from robust_envs.sets.ambiguity import (
     Wasserstein,
 )
 from robust_envs.sets.base import UncertaintySet
+from robust_envs.sets.budgeted import Budgeted
 from robust_envs.sets.ellipsoid import Ellipsoid
 from robust_envs.sets.episode import PerEpisode, per_episode, per_step
 from robust_envs.sets.finite import Finite, Switch
@@ -29,6 +30,7 @@ __all__ = [
     "L2",
     "AmbiguitySet",
     "Box",
+    "Budgeted",
     "CVaR",
     "ChiSquared",
     "Contamination",

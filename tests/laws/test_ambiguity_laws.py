@@ -27,6 +27,7 @@ from robust_envs.sets import (
 
 ASKED = settings.default.max_examples
 few = settings(max_examples=25 if ASKED <= 100 else ASKED)  # for each of ten sets; the nightly profile asks for more
+rare = settings(max_examples=8 if ASKED <= 100 else ASKED)  # where one example takes a fraction of a second
 TIGHT = 1e-10  # of the range of the values
 
 
@@ -217,7 +218,7 @@ def test_relations_between_the_sets(row, r):
 
 
 @table()
-@few
+@rare
 @given(row=rows(), data=st.data(), seed=st.integers(0, 2**32 - 1))
 def test_no_sample_is_below_the_worst_case_and_all_are_members(case, row, data, seed):
     p0, v = row
@@ -225,11 +226,11 @@ def test_no_sample_is_below_the_worst_case_and_all_are_members(case, row, data, 
     drawn = u.sample(np.random.default_rng(seed), p0, 2)
     assert drawn.shape == (2, len(v))
     assert u.contains(drawn, p0, 1e-9).all()
-    assert np.all(drawn @ v >= u.worst_case(v, p0)[0] - 1e-9 * scale(v))
+    assert np.all(drawn @ v >= u.worst_case(v, p0)[0] - 1e-8 * scale(v))
 
 
 @table("projects")
-@few
+@rare
 @given(row=rows(), data=st.data())
 def test_projection_is_inside_idempotent_and_nearest(case, row, data):
     p0, _ = row

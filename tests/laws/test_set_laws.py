@@ -11,7 +11,19 @@ import numpy as np
 import pytest
 
 from robust_envs import sets
-from robust_envs.sets import L1, L2, Ellipsoid, Finite, Interval, Linf, Product, UncertaintySet, joint, per_episode
+from robust_envs.sets import (
+    L1,
+    L2,
+    Budgeted,
+    Ellipsoid,
+    Finite,
+    Interval,
+    Linf,
+    Product,
+    UncertaintySet,
+    joint,
+    per_episode,
+)
 
 N = 200
 
@@ -71,6 +83,10 @@ CASES = {
     "l2 pinned": Case(L2(2.0, unit=(0.5, 0.0, 3.0, 1.0)).bind(4), pinned=(1,)),
     "l2 wild unit": Case(L2(1.0, unit=(1e-3, 1.0, 1e3)).bind(3)),
     "l2 long": Case(L2(1.0).bind(60)),
+    "budgeted": Case(Budgeted(0.5, 1.5).bind(4), blocks=False),
+    "budgeted unit": Case(Budgeted(2.0, 2.0, unit=(0.5, 0.0, 3.0, 1.0)).bind(4), blocks=False, pinned=(1,)),
+    "budgeted slack": Case(Budgeted(2.0, 9.0).bind(3), blocks=False),
+    "budgeted long": Case(Budgeted(1.0, 10.0).bind(60), blocks=False),
     "linf one number": Case(Linf(0.3).bind(1)),
     "l1 one number": Case(L1(0.3).bind(1)),
     "l2 one number": Case(L2(0.3).bind(1)),

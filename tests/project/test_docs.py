@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import robust_envs
-from robust_envs import UncertaintySet, natures
+from robust_envs import AmbiguitySet, UncertaintySet, natures
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -43,8 +43,9 @@ def concrete(base: type) -> set[str]:
 
 def test_every_set_has_a_page():
     pages = {page.stem for page in (ROOT / "docs" / "sets").glob("*.md")}
+    kinds = concrete(UncertaintySet) | concrete(AmbiguitySet)
     words = {"Joint": "joint", "PerEpisode": "per_episode"}  # classes that are made by a function
-    assert pages == {words.get(kind, kind).lower() for kind in concrete(UncertaintySet)} | {"joint", "per_episode"}
+    assert pages == {words.get(kind, kind).lower() for kind in kinds} | {"joint", "per_episode"}
 
 
 def test_every_nature_has_a_page():

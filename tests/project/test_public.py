@@ -14,6 +14,7 @@ NAMES = [
     "AmbiguitySet",
     "AsAgents",
     "Box",
+    "Budgeted",
     "CVaR",
     "ChiSquared",
     "Contamination",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from robust_envs import sets
-from robust_envs.sets import L1, L2, Ellipsoid, Finite, Interval, Linf, Switch, UncertaintySet
+from robust_envs.sets import L1, L2, Budgeted, Ellipsoid, Finite, Interval, Linf, Switch, UncertaintySet
 
 nan, inf = float("nan"), float("inf")
 
@@ -50,6 +50,7 @@ VALUES = [
     (lambda: Finite([]), r"members must not be empty, got members=\[\]"),
     (lambda: Finite([[0.0, 1.0], [0.0]]), "members must have rows of equal length"),
     (lambda: Finite([0.0, inf]), "members must be finite, got members=inf"),
+    (lambda: Budgeted(1.0, -1), "budget must be finite and >= 0, got budget=-1"),
     (lambda: Switch(1.5), r"probability must be in \[0, 1\], got probability=1.5"),
     (lambda: Switch(-0.1), r"probability must be in \[0, 1\], got probability=-0.1"),
     (lambda: Switch(nan), r"probability must be in \[0, 1\], got probability=nan"),

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq, linprog, lsq_linear
 
-from robust_envs.sets import L1, L2, Ellipsoid, Finite, Interval, Linf
+from robust_envs.sets import L1, L2, Budgeted, Ellipsoid, Finite, Interval, Linf
 
 SEEDS = range(8)
 
@@ -69,6 +69,22 @@ def test_worst_of_polyhedral_balls_solves_the_linear_programme(seed):
     assert Linf(1.5, unit=unit).worst(g) @ g == pytest.approx(box.fun, rel=1e-9)
     corners = linprog(g, bounds=np.stack([-unit, 2 * unit], axis=-1))
     assert Interval(-unit, 2 * unit).worst(g) @ g == pytest.approx(corners.fun, rel=1e-9)
+
+
+@pytest.mark.parametrize("budget", [0.5, 1.0, 2.3, 4.0, 9.0])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_worst_of_a_budget_solves_the_linear_programme(seed, budget):
+    unit, _, g = scene(seed)
+    spent = linprog(-1.5 * unit * np.abs(g), A_ub=np.ones((1, 4)), b_ub=[budget], bounds=(0, 1))
+    assert Budgeted(1.5, budget, unit=unit).worst(g) @ g == pytest.approx(spent.fun, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_budget_of_one_is_l1_and_of_all_is_linf(seed):
+    unit, x, g = scene(seed)
+    for budget, same in ((1.0, L1(1.5, unit=unit)), (4.0, Linf(1.5, unit=unit))):
+        np.testing.assert_allclose(Budgeted(1.5, budget, unit=unit).project(x), same.project(x), rtol=0, atol=1e-12)
+        assert Budgeted(1.5, budget, unit=unit).worst(g) @ g == pytest.approx(same.worst(g) @ g, rel=1e-12)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

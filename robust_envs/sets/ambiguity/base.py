@@ -269,7 +269,7 @@ def walk(xp: Any, rng: Any, p0: Array, on: Array, inside: Any) -> Array:
         u = like(xp, _draw.uniform(rng, tuple(share.shape)), p0)
         moved = xp.maximum(p + (u * (ahead + behind) - behind) * g, xp.zeros_like(p))
         p = xp.where(inside(moved), moved, p)
-    return p
+    return p / total(xp, p)  # the rounding errors of many steps
 
 
 def _reach(xp: Any, p: Array, g: Array, inside: Any) -> Array:
