@@ -13,6 +13,7 @@ import numpy as np
 
 Array = Any
 NUMPY: Any = array_api_compat.numpy
+PIECE = 1 << 14  # numbers
 NEWTON_STEPS = 100  # each row needs at most a few; the loop ends when all have converged
 
 
@@ -105,6 +106,8 @@ def onto_l1(xp: Any, x: Array, axes: Array) -> Array:
     top = xp.max(axes)
     if not top > 0:
         return xp.zeros_like(x)
+    if xp.min(axes) == top:
+        return xp.sign(x) * top * _thresholded(xp, xp.abs(x) / top)
     free = axes > 0
     b = xp.where(free, axes / top, xp.ones_like(axes))
     weight = xp.broadcast_to(xp.where(free, 1 / b**2, xp.zeros_like(b)), x.shape)
@@ -121,6 +124,37 @@ def onto_l1(xp: Any, x: Array, axes: Array) -> Array:
     size = size / nonzero(xp, xp.sum(size / b, axis=-1, keepdims=True))
     outside = xp.sum(plain / b, axis=-1, keepdims=True) > 1  # False where only pinned coordinates are out
     return xp.sign(x) * top * xp.where(outside, size, plain)
+
+
+def _thresholded(xp: Any, z: Array) -> Array:
+    """Return (z - t)_+ with sum 1 where z >= 0 has a larger sum: Newton from the left, without a sort.
+
+    Heights are measured from the highest, so that all terms of a sum have one sign and no digits cancel.
+    """
+    z = z - xp.max(z, axis=-1, keepdims=True)
+    none = xp.zeros_like(z)
+    used, count = z, float(z.shape[-1])
+    while True:
+        t = (xp.sum(used, axis=-1, keepdims=True) - 1) / count
+        above = z > t
+        fewer = xp.astype(xp.sum(xp.astype(above, xp.int32), axis=-1, keepdims=True), z.dtype)
+        if xp.all(fewer == count):  # what falls below the mean never comes back
+            break
+        used, count = xp.where(above, z, none), fewer
+    size = xp.maximum(z - t, none)
+    return size / xp.sum(size, axis=-1, keepdims=True)
+
+
+def in_pieces(xp: Any, act: Any, x: Array) -> Array:
+    """Apply `act` to rows; numpy takes large arrays a piece at a time, so that what it makes stays in the cache."""
+    if xp is not NUMPY or x.size <= 2 * PIECE:
+        return act(x)
+    rows = x.reshape(-1, x.shape[-1])
+    step = max(1, PIECE // x.shape[-1])
+    out = np.empty_like(rows)
+    for i in range(0, len(rows), step):
+        out[i : i + step] = act(rows[i : i + step])
+    return out.reshape(x.shape)
 
 
 def _take(xp: Any, x: Array, at: Array) -> Array:

@@ -15,6 +15,7 @@ from robust_envs.sets._geometry import (
     Array,
     as_array,
     between,
+    in_pieces,
     like,
     nonzero,
     norm,
@@ -143,7 +144,8 @@ class L1(Ball):
 
     References:
         Projection: J. Duchi, S. Shalev-Shwartz, Y. Singer, T. Chandra, 2008, Efficient projections onto the
-        l1-ball for learning in high dimensions (here with weights). Sampling: F. Barthe, O. Guedon, S. Mendelson,
+        l1-ball for learning in high dimensions (here with weights); C. Michelot, 1986, A finite algorithm for finding
+        the projection of a point onto the canonical simplex of R^n. Sampling: F. Barthe, O. Guedon, S. Mendelson,
         A. Naor, 2005, A probabilistic approach to the geometry of the l_p^n-ball, theorem 1.
     """
 
@@ -151,6 +153,9 @@ class L1(Ball):
         return xp.sum(ratio(xp, x, like(xp, self._axes, x), tolerance), axis=-1) <= 1 + slack(xp, x)
 
     def _project(self, xp: Any, x: Array) -> Array:
+        return in_pieces(xp, lambda rows: self._project_rows(xp, rows), x)
+
+    def _project_rows(self, xp: Any, x: Array) -> Array:
         inside = self._contains(xp, x, like(xp, 0.0, x))[..., None]
         return x + 0.0 if xp.all(inside) else xp.where(inside, x, onto_l1(xp, x, like(xp, self._axes, x)))
 

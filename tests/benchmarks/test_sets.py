@@ -12,13 +12,8 @@ from interleaved import cpu_seconds
 from robust_envs.sets import KL, L1, ChiSquared, Contamination, CVaR, L2Ambiguity, TotalVariation, Wasserstein
 
 DIMS = (8, 64, 512)
-# (what is measured, the pass it is measured in, how many passes it may take)
-LIMITS = {
-    "L1 projection": ("sort", 6.0),
-    "TotalVariation": ("exp", 15.0),
-    "ChiSquared": ("exp", 60.0),
-    "KL": ("exp", 120.0),
-}
+# How many passes of `np.sort` each may take: about twice what was measured, so that a lost order of magnitude shows.
+LIMITS = {"L1 projection": 18.0, "TotalVariation": 60.0, "ChiSquared": 75.0, "KL": 80.0}
 
 
 def chunks(rows, dim):
@@ -42,8 +37,7 @@ def measure(rows, dim, *, rounds=3):
 @pytest.mark.parametrize("dim", DIMS)
 def test_passes_stay_within_their_limits(dim):
     measured = measure(1_000_000 // dim, dim, rounds=7)
-    passes = {name: measured[name][1 if unit == "sort" else 2] for name, (unit, _) in LIMITS.items()}
-    assert {name: n for name, n in passes.items() if n > LIMITS[name][1]} == {}
+    assert {name: measured[name][1] for name, limit in LIMITS.items() if measured[name][1] > limit} == {}
 
 
 @pytest.mark.slow
