@@ -180,6 +180,7 @@ class ChiSquared(DistributionBall):
 
     def _worst(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
         none = xp.zeros_like(y)
+        y = xp.where(y > float(xp.finfo(y.dtype).tiny) ** 0.25, y, none)  # squares must not underflow
         order = xp.argsort(y, axis=-1)
         ranked, mass = gather(xp, y, order), xp.cumulative_sum(gather(xp, p0, order), axis=-1)
         gap, mass = ranked[..., 1:] - ranked[..., :-1], mass[..., :-1]
