@@ -175,8 +175,10 @@ class JointPort(Port):
         return new
 
     def limits(self, value: Any) -> tuple[Array, Array]:
+        # an absent agent's share of the delta is dropped by `put`, so nothing has to fit there
+        free = np.full(1, -np.inf), np.full(1, np.inf)
         pairs = [
-            port.limits(value[agent]) if agent in value else (np.zeros(port.dim), np.zeros(port.dim))
+            port.limits(value[agent]) if agent in value else tuple(np.repeat(limit, port.dim) for limit in free)
             for agent, port in self.ports.items()
         ]
         low, high = zip(*pairs, strict=True)

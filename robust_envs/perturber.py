@@ -136,7 +136,7 @@ class Perturber:
                 if present:
                     values.update(seat.perturb(present, observations))
             elif agent in values:
-                seen = observations.get(agent)
+                seen = observations.get(agent) if seat.looks else None
                 mask = legal(seen, infos, agent) if seat.masked else None
                 values[agent] = seat.perturb(values[agent], seen, mask)
 

@@ -25,7 +25,7 @@ class ChoiceSeat(Seat):
 
     def choose(self, value: Any, observation: Any, mask: Any = None) -> Array:
         coin, pick = self._coins()
-        nominal, options = self.port.flat(value), self._options(mask)
+        nominal, options = self.port.flat(value).copy(), self._options(mask)
         if not coin or len(options) == 0:
             return nominal
         if isinstance(self.nature, Uniform):
