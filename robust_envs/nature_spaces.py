@@ -68,9 +68,7 @@ class Interface:
             numbers = np.asarray(action, np.float64).reshape(-1)[:size]
         except (TypeError, ValueError):
             numbers = np.zeros(0)
-        if (
-            len(numbers) not in (1, size) or not np.isfinite(numbers).all()
-        ):  # None would become NaN, and NaN everybody's
+        if len(numbers) != size or not np.isfinite(numbers).all():  # None would become NaN, and NaN everybody's
             raise ValueError(f"must act in {self.action_space}, got {action!r}")
         return numbers
 

@@ -259,7 +259,9 @@ class Seat:
         if isinstance(self.nature, _OURS):
             return block
         if block.shape != (n, self.port.dim) or not bool(np.all(allowed.contains(block))):
-            raise OutsideSetError(f"{self._who()} must draw ({n}, {self.port.dim}) members of {allowed!r}, got {block!r}")
+            raise OutsideSetError(
+                f"{self._who()} must draw ({n}, {self.port.dim}) members of {allowed!r}, got {block!r}"
+            )
         return block
 
     def _rows_of(self, block: Array) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from pettingzoo.utils import BaseWrapper
 
 from robust_envs.channels import JointPort
@@ -154,7 +155,10 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
         for agent, reward in self.rewards.items():
             self._sums[agent] = self._sums.get(agent, 0) + reward
         book = self.env._cumulative_rewards  # stands as it is where nature has not moved since the agent's last turn
-        self._cumulative_rewards = {a: self._sums[a] if a in self._moved else book[a] for a in self.env.agents}
+        self._cumulative_rewards = {
+            agent: _like(book[agent], self._sums[agent]) if agent in self._moved else book[agent]
+            for agent in self.env.agents
+        }
 
     def _observed(self, handed: list[str]) -> None:
         due = [agent for agent in handed if agent in self._views and self._heeds(self._views[agent])]
@@ -177,6 +181,11 @@ def views(perturber: Perturber) -> dict[str, Seat]:
 def seat_again(seat: Seat, agent: str, nominal: Any) -> Any:
     """Apply the delta of this turn to what the agent would see now."""
     return seat.again({agent: nominal})[agent] if isinstance(seat.agent, tuple) else seat.again(nominal)
+
+
+def _like(nominal: Any, total: Any) -> Any:
+    """Keep the kind of numpy float that the environment's own book has: numpy 1 widens ``0 + np.float32(1)``."""
+    return type(nominal)(total) if isinstance(nominal, np.floating) else total
 
 
 def booked(reward: Any, value: Any, nominal: Any) -> Any:

@@ -147,7 +147,7 @@ class NatureAECEnv(Cast, Layer, BaseWrapper[Any, Any, Any]):
     def _close(self, rewards: Mapping[str, Any]) -> None:
         """Keep both books and say who is next."""
         self._list()
-        earned = {name: self._earned(self._seats[name], rewards) if rewards else 0 for name in self._cast}
+        earned = self._earnings(self._cast, rewards) if rewards else dict.fromkeys(self._cast, 0)
         self.rewards = {**dict.fromkeys(self.env.agents, 0), **rewards, **earned}
         self._cumulative_rewards = {
             agent: self._cumulative_rewards.get(agent, 0) + self.rewards[agent] for agent in self.agents
@@ -159,7 +159,7 @@ class NatureAECEnv(Cast, Layer, BaseWrapper[Any, Any, Any]):
         base = self.env.infos
         told = {agent: base[agent] if self._info is None else self._told(base[agent], agent) for agent in base}
         self.agents = [*self.env.agents, *self._cast]
-        self.infos = {**told, **{name: {} for name in self._cast}}
+        self.infos = {**told, **{name: self._told({}, name) for name in self._cast}}
 
     def _face(self) -> None:
         """Show flags and selection: natures in the queue first, then the environment's own choice."""

@@ -164,6 +164,20 @@ def test_nominal_return_is_logged_where_the_environment_tells_it(env, tmp_path, 
     assert line["rollout/ep_perturbed_rew_mean"] == 3 * 5 * 1.0
 
 
+def test_nominal_rewards_are_preferred_to_moves(env, tmp_path, json_logger):
+    env.nominal_rewards = dict.fromkeys(env.possible_agents, 4.0)
+    model = MADDPG(env, MADDPGConfig(**SMALL))
+    model.set_logger(json_logger(tmp_path))
+    model.learn(5, log_interval=1)
+    assert json.loads((tmp_path / "progress.json").read_text())["rollout/ep_rew_mean"] == 3 * 5 * 4.0
+
+
+def test_logger_is_silent_before_learn(model, capsys):
+    model.logger.record("x", 1)
+    model.logger.dump()
+    assert not capsys.readouterr().out
+
+
 def test_prediction_is_an_element_of_each_action_space(env, model):
     observations, _ = env.reset()
     for deterministic in (True, False):
