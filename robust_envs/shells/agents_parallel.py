@@ -90,8 +90,7 @@ class Cast:
 
     def _earned(self, seat: Seat, rewards: Mapping[str, Any]) -> float:
         """Minus the (perturbed) reward of whom the nature opposes."""
-        opposed: Iterable[str] = seat.agents if self._nature.objective == "opposed" else base_agents(rewards)
-        return -float(sum(float(rewards[agent]) for agent in opposed if agent in rewards))
+        return -float(sum(float(rewards[agent]) for agent in seat.agents if agent in rewards))
 
     def _earnings(self, names: Iterable[str], rewards: Mapping[str, Any]) -> dict[str, float]:
         """What each of some natures earns; a sum that all share is made once."""
