@@ -343,7 +343,7 @@ def _nothing_seen(_observation: Any) -> Array:
 
 def _numbers(action: Any) -> Array:
     """Copy an action; the parts of a Dict or Tuple one after the other, for no file holds them as they are."""
-    if not isinstance(action, Mapping | tuple):
+    if isinstance(action, int) or not isinstance(action, Mapping | tuple):
         return np.array(action)
     parts = action.values() if isinstance(action, Mapping) else action
     return np.concatenate([_numbers(part).reshape(-1) for part in parts])
