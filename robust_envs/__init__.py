@@ -4,6 +4,7 @@
 nature picks inside it. See `robust`.
 """
 
+from robust_envs._version import __version__ as __version__
 from robust_envs.natures import AsAgents, Move, Noise, Nominal, Policy, Replay, Uniform, WorstCase
 from robust_envs.seats import OutsideSetError
 from robust_envs.sets import (
@@ -37,8 +38,6 @@ from robust_envs.sets import (
 from robust_envs.shells.layers import find_wrapper
 from robust_envs.traces import Executed, Recorded, Trace
 from robust_envs.wrap import robust
-
-__version__ = "0.1.0"
 
 __all__ = [
     "KL",

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
+from robust_envs.names import close_match
 from robust_envs.sets import Joint, PerEpisode, Product, UncertaintySet
 
 __all__ = ["CHANNELS", "BoxPort", "DiscretePort", "JointPort", "PartsPort", "Port", "ScalarPort", "make_port", "merge"]
@@ -175,8 +175,10 @@ class JointPort(Port):
         return new
 
     def limits(self, value: Any) -> tuple[Array, Array]:
+        # an absent agent's share of the delta is dropped by `put`, so nothing has to fit there
+        free = np.full(1, -np.inf), np.full(1, np.inf)
         pairs = [
-            port.limits(value[agent]) if agent in value else (np.zeros(port.dim), np.zeros(port.dim))
+            port.limits(value[agent]) if agent in value else tuple(np.repeat(limit, port.dim) for limit in free)
             for agent, port in self.ports.items()
         ]
         low, high = zip(*pairs, strict=True)
@@ -281,9 +283,7 @@ def _part(space: Any, key: Any, where: _Where) -> Any:
     else:
         raise ValueError(f"{where}: Product acts on Dict and Tuple spaces, got {space!r}")
     if key not in known:
-        close = get_close_matches(str(key), map(str, known), n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"{where}: Product names part {key!r}, the space has {known}{hint}")
+        raise ValueError(f"{where}: Product names part {key!r}, the space has {known}{close_match(key, known)}")
     if key == "action_mask":
         raise ValueError(f"{where}: Product cannot name part 'action_mask', which says what is legal and is left alone")
     return space[key]

@@ -60,7 +60,7 @@ class Interface:
         count = self.grid if self.grid is not None else 2 * self.dim
         if not 0 <= index < count:
             return np.asarray(allowed.project(np.zeros(self.dim)))
-        return np.asarray(allowed.grid(count)[index])
+        return grid_point(allowed, index)
 
     def _numbers(self, action: Any) -> Array:
         size = self.dim if isinstance(self.action_space, spaces.Box) else 1
@@ -68,9 +68,7 @@ class Interface:
             numbers = np.asarray(action, np.float64).reshape(-1)[:size]
         except (TypeError, ValueError):
             numbers = np.zeros(0)
-        if (
-            len(numbers) not in (1, size) or not np.isfinite(numbers).all()
-        ):  # None would become NaN, and NaN everybody's
+        if len(numbers) != size or not np.isfinite(numbers).all():  # None would become NaN, and NaN everybody's
             raise ValueError(f"must act in {self.action_space}, got {action!r}")
         return numbers
 
@@ -91,6 +89,25 @@ class Interface:
         if seen.size < room:
             seen = np.concatenate([seen, np.zeros(room - seen.size, np.float32)])
         return seen.reshape(shape)
+
+
+def grid_point(members: UncertaintySet, index: int) -> Array:
+    """Return row `index` of ``members.grid(n)``, n > index, without building the others (2 dim rows of dim numbers)."""
+    if isinstance(members, Finite):
+        return np.asarray(members.grid(index + 1)[index])
+    bounds, centre = members.bounds, np.asarray(members.project(np.zeros(_size(members))))
+    axes = np.flatnonzero(bounds.low != bounds.high)
+    if len(axes) == 0:
+        return centre
+    ring, turn = divmod(index, 2 * len(axes))
+    direction = np.zeros(len(centre))
+    direction[axes[turn // 2]] = -1.0 if turn % 2 == 0 else 1.0
+    return np.asarray(centre + (members.worst(direction) - centre) / (1 + ring))
+
+
+def _size(members: UncertaintySet) -> int:
+    assert members.dim is not None  # natures only ever meet bound sets
+    return members.dim
 
 
 @dataclass(frozen=True)

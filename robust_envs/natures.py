@@ -69,7 +69,8 @@ class Nominal:
 class Uniform:
     """Draw uniformly from the set, afresh at every move.
 
-    On a discrete space: uniformly from the choices (with `Finite`, "leave it" is one of them).
+    On a discrete space: uniformly from the choices (with `Finite`, "leave it" is one of them). On a Box of integers:
+    uniformly from the integers of `Linf` and `Interval`; draws from other sets are rounded towards the nominal value.
 
     Example:
         >>> import numpy as np
@@ -88,12 +89,14 @@ class Noise:
     """Draw truncated Gaussian noise: standard deviation radius / `cut` in each coordinate, cut off at the radius.
 
     With ``cut=2`` it is the reward noise of Zhang et al. (2020): at level lambda, ``r + lambda * z`` with z standard
-    normal within [-2, 2] is ``robust(env, reward=Linf(2 * lambda), nature=Noise())``.
+    normal within [-2, 2] is ``robust(env, reward=Linf(2 * lambda), nature=Noise())``. On a Box of integers draws are
+    rounded towards the nominal value.
 
     Args:
         cut: Where the Gaussian is truncated, in standard deviations, > 0.
 
     Raises:
+        TypeError: If `cut` is not a number.
         ValueError: If `cut` is not finite and > 0; at ``robust()``, if the set is not `Linf` or `Interval`.
 
     Example:
@@ -109,6 +112,8 @@ class Noise:
     cut: float = 2.0
 
     def __post_init__(self) -> None:
+        if isinstance(self.cut, bool) or not isinstance(self.cut, int | float | np.integer | np.floating):
+            raise TypeError(f"cut must be a number, got cut={self.cut!r}")
         if not (np.isfinite(self.cut) and self.cut > 0):
             raise ValueError(f"cut must be finite and > 0, got cut={self.cut}")
 
@@ -157,7 +162,7 @@ class WorstCase:
         if channel != "reward":
             raise ValueError(
                 f"WorstCase() knows the worst direction of a reward only, got channel {channel!r}: "
-                "train an adversary with AsAgents() or a GradientAttack, or give a function of Move"
+                "train an adversary with AsAgents(), or give a function of Move"
             )
         if isinstance(_ball(members), L2) and must_plan(members):
             raise ValueError(_plan_message("WorstCase", members))
@@ -173,7 +178,7 @@ class Policy:
 
     Args:
         policy: Anything with ``predict``, or a callable from observation to action; one for all natures or a dict by
-            nature id (``"nature_0"``, ...). A plain function of `Move` is a nature already: pass it bare.
+            nature id (``"nature_0"``, ..., all of them). A plain function of `Move` is a nature already: pass it bare.
         deterministic: Passed on to ``predict``.
 
     Raises:
@@ -196,11 +201,16 @@ class Policy:
 class Replay:
     """Repeat what a recorded nature did; moves beyond the end of the trace are nominal.
 
-    ``env.reset()`` without a seed uses the seed and the options of the trace, so that the same actions give the same
-    episode, bit for bit.
+    ``env.reset()`` without a seed uses the seed of the trace, and without options its options, so that the same
+    actions give the same episode, bit for bit. Sets are checked against: a recorded move must lie in the set given.
 
     Args:
-        trace: A `Trace`, e.g. ``env.trace`` or ``Trace.load(path)``.
+        trace: A `Trace`, e.g. ``env.trace`` or ``Trace.load(path)``; for a VectorEnv also one for each sub-environment.
+
+    Raises:
+        TypeError: If `trace` is none.
+        ValueError: At ``robust()``, if the trace was recorded with other channels or agents; at ``reset()`` without
+            a seed, if the trace has none.
 
     Example:
         >>> import gymnasium
@@ -271,7 +281,8 @@ class AsAgents:
         for name, known in (("observe", ("agent", "state")), ("objective", ("opposed", "shared"))):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be {known[0]!r} or {known[1]!r}, got {name}={getattr(self, name)!r}")
-        if self.grid is not None and (not isinstance(self.grid, int) or self.grid < 1):
+        integer = isinstance(self.grid, int) and not isinstance(self.grid, bool)
+        if self.grid is not None and not (integer and self.grid >= 1):
             raise ValueError(f"grid must be an integer >= 1, got grid={self.grid!r}")
         if self.team is not None:
             check_policy(self.team, name="team")

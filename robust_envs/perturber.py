@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
 from robust_envs.channels import CHANNELS, JointPort, Port, make_port
+from robust_envs.checks import check_flat, check_policies, check_radius, check_trace, check_whole
+from robust_envs.names import close_match
 from robust_envs.nature_spaces import look, look_at_all, make_interface, pad_to_team, share, shown_size
 from robust_envs.natures import AsAgents, Policy, Replay, check_nature
 from robust_envs.seats import Seat, make_seat
@@ -17,7 +18,7 @@ from robust_envs.sets import Joint, Product, UncertaintySet
 from robust_envs.streams import stream
 from robust_envs.traces import Executed, Trace
 
-__all__ = ["PREFIX", "Perturber", "close_match"]
+__all__ = ["PREFIX", "Perturber"]
 
 PREFIX = "nature_"
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -72,14 +73,20 @@ class Perturber:
         if not self.seats:
             raise ValueError(f"at least one channel must be given a set: {', '.join(CHANNELS)}")
         if isinstance(nature, AsAgents | Policy):
+            check_policies(nature, agents, [seat.name for seat in self.seats])
             self._introduce(agents, state_space)
         del self._spaces  # bound methods of the environment: not part of our state
+        self._places = self._find_places()
         self._radius: dict[str, float] = {}
         self._replayed = nature.trace if isinstance(nature, Replay) else None
+        if self._replayed is not None:
+            check_trace(self._replayed, [seat.key for seat in self.seats])
         self.seed: int | None = None
         self.options: dict[str, Any] | None = None
         self.actions_taken: dict[str, list[Any]] = {}
         self._seed(None)
+        for seat in self.seats:
+            seat.begin()  # now that they know whether to record
 
     def __getitem__(self, channel: str) -> list[Seat]:
         return self._by_channel[channel]
@@ -92,19 +99,38 @@ class Perturber:
         """Start an episode; call it before the environment is reset.
 
         Args:
-            seed: ``None`` goes on with the current streams; an int starts them anew.
-            options: May hold ``"radius"``, a number or a dict by channel, which is ours and is taken out.
+            seed: ``None`` goes on with the current streams; an int >= 0 starts them anew. A `Replay` has its own.
+            options: May hold ``"radius"``, a number or a dict by channel: what names our channels is taken out, the
+                rest, and a number, goes to the robust layers below, if there are any. A `Replay` has its own.
 
         Returns:
             Seed and options for the environment.
+
+        Raises:
+            ValueError: For a seed that is none, or none at all when a trace without one is to be replayed.
         """
-        if seed is None and options is None and self._replayed is not None:
-            seed, options = self._replayed.seed, self._replayed.options
+        if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
+            raise ValueError(f"seed must be an integer >= 0, got seed={seed!r}")
+        if self._replayed is not None:
+            seed = self._replayed.seed if seed is None else seed
+            options = options or self._replayed.options
+            if seed is None:
+                raise ValueError("the trace to be replayed has no seed: give the one it was recorded with to reset()")
         if options is not None and "radius" in options:
-            options = dict(options)
-            self.set_radius(options.pop("radius"))
-            options = options or None
-        self.options = options if not self._radius else {**(options or {}), "radius": dict(self._radius)}
+            options = self._take_radius(options)
+        self._start(seed, options)
+        return seed, options
+
+    def go_on(self) -> None:
+        """Start an episode which the environment began by itself."""
+        self._start(None, None)
+
+    def _start(self, seed: int | None, options: dict[str, Any] | None) -> None:
+        self.options = options
+        if self._radius:
+            passed = (options or {}).get("radius", {})  # to layers below: a trace must find that again, too
+            radius = {**passed, **self._radius} if isinstance(passed, Mapping) else passed
+            self.options = {**(options or {}), "radius": radius}
         if seed is not None:
             self._seed(seed)
         self.episode_seed = None if seed is None else int(seed)
@@ -112,20 +138,36 @@ class Perturber:
             self.actions_taken = {}
         for seat in self.seats:
             seat.begin()
-        return seed, options
+
+    def _take_radius(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Set our part of ``options["radius"]`` and return the options for the environment."""
+        rest = {name: value for name, value in options.items() if name != "radius"}
+        radius = options["radius"]
+        below: Any = radius
+        if isinstance(radius, Mapping) and self.depth > 0:
+            ours = {seat.channel for seat in self.seats}
+            below = {channel: value for channel, value in radius.items() if channel not in ours}
+            radius = {channel: value for channel, value in radius.items() if channel in ours}
+        self.set_radius(radius)
+        if self.depth > 0 and below != {}:
+            rest["radius"] = below
+        return rest or None
 
     def set_radius(self, radius: float | Mapping[str, float]) -> None:
-        """Change the radius on all channels, or on those named."""
+        """Change the radius on all channels, or on those named: on all of these, or on none if one cannot be."""
         by_channel = radius if isinstance(radius, Mapping) else {seat.channel: radius for seat in self.seats}
         known = sorted({seat.channel for seat in self.seats})
-        for channel, value in by_channel.items():
+        for channel in by_channel:
             if channel not in known:
                 raise ValueError(
                     f"radius names channel {channel!r}, this layer has {known}{close_match(channel, known)}"
                 )
-            for seat in self[channel]:
-                seat.set_radius(value)
-            self._radius[channel] = value  # a trace must find it again
+        pairs = [(seat, value) for channel, value in by_channel.items() for seat in self[channel]]
+        for seat, value in pairs:
+            check_radius(seat, value)  # raises before anything has changed
+        for seat, value in pairs:
+            seat.set_radius(value)
+        self._radius.update(by_channel)  # a trace must find it again
 
     def move(self, channel: str, values: dict[str, Any], observations: Mapping[str, Any], infos: Any = None) -> None:
         """Let all natures of a channel move on `values` (by agent), which is changed in place."""
@@ -136,7 +178,7 @@ class Perturber:
                 if present:
                     values.update(seat.perturb(present, observations))
             elif agent in values:
-                seen = observations.get(agent)
+                seen = observations.get(agent) if seat.looks else None
                 mask = legal(seen, infos, agent) if seat.masked else None
                 values[agent] = seat.perturb(values[agent], seen, mask)
 
@@ -171,21 +213,22 @@ class Perturber:
 
     def numbers(self, channel: str, agent: str) -> Array:
         """The executed delta of the last move as numbers of fixed shape, zeros before the first."""
-        for seat in self[channel]:
-            if agent in seat.agents:
-                last, size = seat.last, self._part(seat, agent)
-                return np.zeros(size.stop - size.start) if last is None else last.executed[size]
-        return np.zeros(1)
+        if (channel, agent) not in self._places:
+            return np.zeros(1)
+        seat, part = self._places[channel, agent]
+        last = seat.last
+        return np.zeros(part.stop - part.start) if last is None else last.executed[part]
 
-    def _part(self, seat: Seat, agent: str) -> slice:
-        if not isinstance(seat.port, JointPort):
-            return slice(0, seat.port.dim)
-        start = 0
-        for other, port in seat.port.ports.items():
-            if other == agent:
-                return slice(start, start + port.dim)
-            start += port.dim
-        raise KeyError(agent)
+    def _find_places(self) -> dict[tuple[str, str], tuple[Seat, slice]]:
+        """Return which numbers of which seat are about an agent, or are a nature's own, by (channel, agent)."""
+        places = {(seat.channel, seat.name): (seat, slice(0, seat.port.dim)) for seat in self.seats}
+        for seat in self.seats:
+            ports = seat.port.ports if isinstance(seat.port, JointPort) else {seat.agents[0]: seat.port}
+            start = 0
+            for agent, port in ports.items():
+                places[seat.channel, agent] = seat, slice(start, start + port.dim)
+                start += port.dim
+        return places
 
     def _seed(self, seed: int | None) -> None:
         self.seed = self.episode_seed = seed
@@ -226,7 +269,9 @@ class Perturber:
         inner = members.inner if isinstance(members, Joint) else members
         bound = self._bind(channel, covered, inner, port)
         check_nature(self.nature, channel, bound)
-        looks = tuple((agent, look(self._spaces["observation"](agent))) for agent in as_tuple(covered))
+        if np.dtype(port.space.dtype).kind in "iu" and not isinstance(port.space, spaces.Discrete):
+            check_whole(channel, covered, bound)
+        looks = tuple((agent, self._look(agent)) for agent in as_tuple(covered))
         return make_seat(
             channel=channel,
             agent=covered,
@@ -236,6 +281,15 @@ class Perturber:
             look=look_at_all(looks) if isinstance(members, Joint) else looks[0][1],
             name=f"{PREFIX}{number}",
         )
+
+    def _look(self, agent: str) -> Callable[[Any], Array]:
+        """Return what turns an agent's observation into what nature sees; natures that draw or replay see nothing."""
+        if hasattr(self.nature, "block") or isinstance(self.nature, Replay):
+            return _nothing_seen
+        space = self._spaces["observation"](agent)
+        if not (isinstance(self.nature, AsAgents) and self.nature.observe == "state"):
+            check_flat(space, f"the observation of {agent}")
+        return look(space)
 
     def _port(self, channel: str, agent: str, members: UncertaintySet) -> Port:
         port = make_port(channel, agent, self._spaces[channel](agent), members)
@@ -255,6 +309,8 @@ class Perturber:
         sees_state = isinstance(self.nature, AsAgents) and self.nature.observe == "state"
         if sees_state and not isinstance(state_space, spaces.Space):
             raise ValueError("observe='state' needs an environment with state() and state_space")
+        if sees_state:
+            check_flat(state_space, "the state")
         interfaces = [
             make_interface(
                 self._spaces["action"](seat.agents[0]),
@@ -281,9 +337,13 @@ class Perturber:
         return pairs[0]
 
 
+def _nothing_seen(_observation: Any) -> Array:
+    return np.zeros(0, np.float32)
+
+
 def _numbers(action: Any) -> Array:
     """Copy an action; the parts of a Dict or Tuple one after the other, for no file holds them as they are."""
-    if not isinstance(action, Mapping | tuple):
+    if isinstance(action, int) or not isinstance(action, Mapping | tuple):
         return np.array(action)
     parts = action.values() if isinstance(action, Mapping) else action
     return np.concatenate([_numbers(part).reshape(-1) for part in parts])
@@ -305,14 +365,3 @@ def legal(observation: Any, infos: Any, agent: str) -> Any:
         return observation["action_mask"]
     info = infos.get(agent) if isinstance(infos, Mapping) else None
     return info.get("action_mask") if isinstance(info, Mapping) else None
-
-
-def close_match(name: str, known: Iterable[str]) -> str:
-    """Say which known name was probably meant.
-
-    Example:
-        >>> close_match("rewards", ["reward", "action"])
-        "; did you mean 'reward'?"
-    """
-    matches = get_close_matches(str(name), [str(other) for other in known], n=1)
-    return f"; did you mean {matches[0]!r}?" if matches else ""

@@ -7,12 +7,12 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from robust_envs._version import __version__
 from robust_envs.files import read_versioned, write_atomic
 
 __all__ = ["Executed", "Recorded", "Trace"]
@@ -141,7 +141,7 @@ class Trace:
             raise ValueError(f"options must be JSON to be saved, got options={self.options!r}: {error}") from error
 
     def _head(self) -> dict[str, Any]:
-        head = {"format": _KIND, "version": _VERSION, "robust_envs": version("robust-envs")}
+        head = {"format": _KIND, "version": _VERSION, "robust_envs": __version__}
         return head | {"seed": self.seed, "options": self.options, "depth": self.depth, "sets": self.sets}
 
     def _arrays(self) -> dict[str, Array]:
@@ -151,10 +151,6 @@ class Trace:
             for name, numbers in zip(Recorded._fields, recorded, strict=True)
         }
         return arrays | {f"action||{agent}": actions for agent, actions in self.actions.items()}
-
-
-def _listed(array: Array) -> dict[str, Any]:
-    return {"dtype": str(array.dtype), "shape": array.shape, "data": array.tolist()}
 
 
 def _same(a: Array, b: Array) -> bool:
@@ -173,7 +169,30 @@ def _read_npz(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     return read_versioned(str(arrays.pop("head")), kind=_KIND, version=_VERSION), arrays
 
 
+def _check_head(head: Mapping[str, Any]) -> None:
+    for name, kinds, words in (
+        ("seed", int | None, "an integer or null"),
+        ("options", dict | None, "an object or null"),
+        ("depth", int, "an integer"),
+        ("sets", dict, "an object"),
+    ):
+        if name not in head:
+            raise ValueError(f"{name} is missing")
+        if not isinstance(head[name], kinds) or isinstance(head[name], bool):
+            raise ValueError(f"{name} must be {words}, got {name}={head[name]!r}")
+
+
+def _partner(arrays: Mapping[str, Array], key: str, numbers: Array) -> Array:
+    """Return the array that goes with another one, move by move."""
+    if key not in arrays:
+        raise ValueError(f"array {key!r} is missing")
+    if numbers.ndim != 2 or arrays[key].shape != numbers.shape:
+        raise ValueError(f"array {key!r} must be of shape {numbers.shape}, (T, dim), got {arrays[key].shape}")
+    return arrays[key]
+
+
 def _assemble(head: Mapping[str, Any], arrays: Mapping[str, Array]) -> Trace:
+    _check_head(head)
     moves: dict[tuple[str, str], Recorded] = {}
     actions: dict[str, Array] = {}
     for key, numbers in arrays.items():
@@ -181,5 +200,9 @@ def _assemble(head: Mapping[str, Any], arrays: Mapping[str, Array]) -> Trace:
         if name == "action":
             actions[agent] = numbers
         elif name == "chosen":
-            moves[channel, agent] = Recorded(numbers, arrays[f"executed|{channel}|{agent}"])
+            moves[channel, agent] = Recorded(numbers, _partner(arrays, f"executed|{channel}|{agent}", numbers))
+        elif name == "executed":
+            _partner(arrays, f"chosen|{channel}|{agent}", numbers)
+        else:
+            raise ValueError(f"unknown array {key!r}")
     return Trace(head["seed"], head["options"], head["depth"], moves, actions, head["sets"])

@@ -9,8 +9,8 @@ from gymnasium.vector import VectorEnv
 from pettingzoo import AECEnv, ParallelEnv
 
 from robust_envs.channels import CHANNELS
+from robust_envs.names import close_match
 from robust_envs.natures import AsAgents
-from robust_envs.perturber import close_match
 from robust_envs.shells.aec import RobustAECEnv
 from robust_envs.shells.agents_aec import NatureAECEnv, NaturesOnlyAECEnv
 from robust_envs.shells.agents_gym import NatureEnv
@@ -21,6 +21,8 @@ from robust_envs.shells.vector import RobustVectorEnv
 
 __all__ = ["robust"]
 
+_OTHERS = ("nature", "info", "trace")
+
 
 def robust(
     env: Any,
@@ -28,7 +30,7 @@ def robust(
     reward: Any = None,
     observation: Any = None,
     action: Any = None,
-    nature: Any,
+    nature: Any = ...,
     info: str | None = None,
     trace: bool = False,
     **unknown: Any,
@@ -49,17 +51,20 @@ def robust(
             some probability).
         nature: Who picks: `Nominal`, `Uniform`, `Noise`, `WorstCase`, `Policy`, `Replay`, `AsAgents` or any callable
             of `Move`. With `AsAgents` a Gymnasium Env becomes a ParallelEnv (with a team and one nature: an Env).
+            Must be given.
         info: ``"numeric"`` adds the executed deltas to infos (``robust_<channel>_delta``: fixed shapes, the same keys
             at reset and step); ``None`` leaves infos alone.
         trace: Whether to record the episode in ``env.trace``, to be saved and replayed.
 
     Returns:
         The robust environment. ``env.last_move`` holds the latest moves, ``env.radius`` can be set,
-        ``env.reset(seed=..., options={"radius": ...})`` seeds nature and changes the radius. Radius 0 is the
-        environment itself, bit for bit, and nature never draws from the environment's random stream.
+        ``env.reset(seed=..., options={"radius": ...})`` seeds nature and changes the radius: a number on all channels
+        of this robust layer and of those below, a dict by channel on the channels named; the outermost layer that has
+        a channel takes it. Radius 0 is the environment itself, bit for bit, and nature never draws from the
+        environment's random stream.
 
     Raises:
-        TypeError: For an environment, set or nature that is none.
+        TypeError: For an environment, set or nature that is none, or no nature given.
         ValueError: For unknown channels and agents (with a close match), sets that cannot act on a space, natures that
             cannot play a channel.
 
@@ -75,7 +80,12 @@ def robust(
         Zhang, Sun, Tao, Genc, Mallya, Basar (2020), Robust Multi-Agent Reinforcement Learning with Model Uncertainty.
     """
     for name in unknown:
-        raise ValueError(f"unknown channel {name!r}: channels are {', '.join(CHANNELS)}{close_match(name, CHANNELS)}")
+        hint = close_match(name, (*CHANNELS, *_OTHERS))
+        raise ValueError(
+            f"unknown channel {name!r}: channels are {', '.join(CHANNELS)}, other arguments {', '.join(_OTHERS)}{hint}"
+        )
+    if nature is ...:
+        raise TypeError("nature must be given: robust(env, ..., nature=Uniform()), for instance")
     channels = {"reward": reward, "observation": observation, "action": action}
     options: dict[str, Any] = {"nature": nature, "info": info, "trace": trace}
     if isinstance(nature, AsAgents):

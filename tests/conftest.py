@@ -8,6 +8,7 @@ from pathlib import Path
 os.environ.setdefault("MPLBACKEND", "Agg")  # before anything imports matplotlib
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # before anything imports pygame
 
+import pytest
 from hypothesis import settings
 
 # Other people's environments are slow at times, and a deadline would measure the machine. Hypothesis itself takes the
@@ -26,6 +27,13 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     if find_spec("torch") is not None or module.suffix != ".py" or not module.exists():
         return None
     return bool(NEEDS_TORCH & _imported(module)) or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Time benchmarks without coverage, which would slow down our side only."""
+    for item in items:
+        if "benchmarks" in item.path.parts:
+            item.add_marker(pytest.mark.no_cover)
 
 
 def _imported(path: Path) -> set[str]:

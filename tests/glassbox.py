@@ -215,7 +215,8 @@ def sized(space, radius):
         return Product({key: Linf(radius) for key, part in space.spaces.items() if isinstance(part, spaces.Box)})
     if isinstance(space, spaces.Tuple):
         return Product({k: Linf(radius) for k, part in enumerate(space.spaces) if isinstance(part, spaces.Box)})
-    return Linf(radius)
+    box = space["observation"] if isinstance(space, spaces.Dict) else space
+    return Linf(float(np.ceil(radius)) if box.dtype.kind in "iu" else radius)  # integers move by one at least
 
 
 def all_channels(env, radius):

@@ -74,17 +74,27 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         ValueError: there is no checkpoint, it is damaged, or another version wrote it.
     """
     folder = Path(path)
-    index = _read_index(folder)
+    while True:
+        index = _read_index(folder)
+        try:
+            return Checkpoint(index["values"], _read_tensors(folder, index["files"]))
+        except ValueError:
+            if _read_index(folder) == index:
+                raise
+            # A running trainer replaced the checkpoint while it was read: read the new one.
+
+
+def _read_tensors(folder: Path, files: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
     tensors = {}
-    for group, entry in index["files"].items():
+    for group, entry in files.items():
         file = folder / entry["name"]
         try:
             if _digest(file) != entry["sha256"]:
                 raise ValueError(f"checkpoint {folder} is damaged: {file.name} is not what was written")
             tensors[group] = load_file(file)
-        except (OSError, SafetensorError) as error:
+        except (OSError, RuntimeError, SafetensorError) as error:
             raise ValueError(f"checkpoint {folder} is damaged: {file.name} cannot be read ({error})") from error
-    return Checkpoint(index["values"], tensors)
+    return tensors
 
 
 def _write_into(folder: Path, checkpoint: Checkpoint) -> None:

@@ -101,6 +101,9 @@ class Trainer(Model[Config]):
         try:
             if self._finish_episode(game, callback) and self._state.episodes % log_interval == 0:
                 self._log()
+        except Exception:
+            self._pending_saves.clear()  # the last good checkpoint is worth more than one of a broken run
+            raise
         finally:
             self._in_episode = False
             self._write_pending_saves()

@@ -223,6 +223,15 @@ def paired_difference(
     Raises:
         ValueError: when the two did not share their random numbers, or no nature and level.
 
+    Example:
+        >>> from mpe2 import simple_spread_v3
+        >>> from robust_envs.evaluation import RandomPolicy, evaluate
+        >>> def make():
+        ...     return simple_spread_v3.parallel_env(max_cycles=5)
+        >>> found = evaluate(RandomPolicy(make()), make, levels=(0.0,), episodes=3)
+        >>> [difference.mean for difference in paired_difference(found, found)]
+        [0.0]
+
     References:
         Paul Glasserman, David Yao, 1992, Some Guidelines and Guarantees for Common Random Numbers.
     """

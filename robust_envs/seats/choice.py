@@ -25,7 +25,7 @@ class ChoiceSeat(Seat):
 
     def choose(self, value: Any, observation: Any, mask: Any = None) -> Array:
         coin, pick = self._coins()
-        nominal, options = self.port.flat(value), self._options(mask)
+        nominal, options = self.port.flat(value).copy(), self._options(mask)
         if not coin or len(options) == 0:
             return nominal
         if isinstance(self.nature, Uniform):
@@ -89,7 +89,7 @@ class ChoiceSeat(Seat):
 
     def _legal(self, answer: Array, options: Array, nominal: Array) -> Array:
         """Nature as an agent says "leave it" (NaN) or an option; an illegal one leaves it."""
-        return options[options == answer[0]] if answer[0] in options else nominal
+        return answer.astype(options.dtype) if answer[0] in options else nominal
 
     def _one_of(self, answer: Any, options: Array, nominal: Array) -> Array:
         choice = np.asarray(answer)

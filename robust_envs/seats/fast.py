@@ -52,7 +52,7 @@ class BoxSeat(Seat):
         self._bounded = len(bounded) > 0
         # a hair more than the margin, for the rounding of the sum
         inner = [(int(k), float(low[k] + 1.001 * margin[k]), float(high[k] - 1.001 * margin[k])) for k in bounded]
-        self._guards = tuple(inner) if len(inner) <= _FEW else ()
+        self._guards = tuple(inner) if len(inner) <= _FEW and self.port.space.shape == low.shape else ()
         self._compile()
 
     def _compile(self) -> None:
@@ -75,9 +75,11 @@ class BoxSeat(Seat):
                 delta = self._refill()
             new = value + delta
             clip = check
-            for k, lowest, highest in guards:
-                if not lowest <= value.item(k) <= highest:
-                    clip = True
+            if guards:
+                numbers = value.tolist()
+                for k, lowest, highest in guards:
+                    if not lowest <= numbers[k] <= highest:
+                        clip = True
             if clip:
                 inside = minimum(maximum(value, low), high)
                 if inside.tobytes() != value.tobytes():  # the nominal value is itself outside
@@ -87,7 +89,7 @@ class BoxSeat(Seat):
             if self.recording:
                 self._chosen.append(delta)
                 # worked out when asked for: a step affords no more than a copy
-                self._executed.append((new.copy(), value.copy()))
+                self._executed.append((new.tobytes(), value.tobytes()))
             return new
 
         self.perturb = perturb  # type: ignore[method-assign]
@@ -110,5 +112,5 @@ class BoxSeat(Seat):
     def _exact(self, entry: Any) -> Array:
         if not isinstance(entry, tuple):
             return np.asarray(entry)
-        new, value = entry
-        return np.asarray(new.astype(np.float64) - value).reshape(-1)
+        new, value = (np.frombuffer(copied, self.port.space.dtype) for copied in entry)
+        return np.asarray(new.astype(np.float64) - value)

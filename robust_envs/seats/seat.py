@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from robust_envs.channels import DiscretePort, Fit, Port
+from robust_envs.channels import DiscretePort, Fit, JointPort, Port
 from robust_envs.nature_spaces import Interface
-from robust_envs.natures import Move, Nominal, Policy, Replay, Uniform, WorstCase, must_plan
+from robust_envs.natures import Move, Noise, Nominal, Policy, Replay, Uniform, WorstCase, must_plan
 from robust_envs.policies import act
 from robust_envs.sets import Interval, Linf, PerEpisode, UncertaintySet
 from robust_envs.streams import block_rows
@@ -18,6 +18,9 @@ from robust_envs.traces import Executed, Recorded
 __all__ = ["Array", "OutsideSetError", "Seat"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+_OURS = (Nominal, Noise, Uniform, WorstCase)  # draw inside the set by construction
 
 
 class OutsideSetError(ValueError):
@@ -53,6 +56,7 @@ class Seat:
         self.channel, self.agent, self.port, self.nature = channel, agent, port, nature
         self.look, self.name, self.interface = look, name, interface
         self.recording = False
+        self._share = np.zeros(port.dim)
         self.masked = channel == "action" and isinstance(port, DiscretePort)
         self.rng = np.random.default_rng()
         self.members = members
@@ -60,6 +64,11 @@ class Seat:
         self._plan: Array | None = None
         self._settle()
         self.begin()
+
+    @property
+    def looks(self) -> bool:
+        """Whether a move depends on the observation."""
+        return self.masked or not hasattr(self.nature, "block")
 
     @property
     def key(self) -> tuple[str, str]:
@@ -125,9 +134,9 @@ class Seat:
         allowed = self._allowed()
         if hasattr(self.nature, "block"):
             return self._drawn(allowed)
-        nominal = self.port.flat(value)
         if isinstance(self.nature, Policy):
             return self._play(allowed, observation)
+        nominal = self.port.flat(value).copy()  # nature must not write into the environment's own array
         move = Move(self.channel, self.agent, self.step, nominal, allowed, self.look(observation), self.rng)
         return self._checked(self.nature(move), allowed)
 
@@ -164,10 +173,11 @@ class Seat:
         except ValueError as error:
             raise ValueError(f"{self._who()} cannot move {value!r} within its space: {error}") from error
         self.step += 1
-        if self.recording or self.budget is not None:
+        if self.recording or self.budget is not None or isinstance(self.port, JointPort):
             executed = self.port.flat(new).astype(np.float64) - self.port.flat(value)
             if self.budget is not None:
                 self.spent = float(self.budget.spend(self.spent, executed))
+            self._share = executed
             if self.recording:
                 self._chosen.append(np.array(delta, np.float64).reshape(-1))
                 self._executed.append(executed)
@@ -177,6 +187,8 @@ class Seat:
         """Apply the last delta to another nominal value of the same turn; nothing is drawn, paid or kept."""
         if self.idle or self._last is None or self._last[1] is None:
             return value
+        if isinstance(self.port, JointPort):  # the set was fitted to all agents together: each keeps its share
+            return self.port.add(value, self._share, None)
         return self.port.add(value, np.asarray(self._last[1]).reshape(-1), self._fit)
 
     @property
@@ -226,7 +238,7 @@ class Seat:
             planned = self._plan[self.step] if self.step < len(self._plan) else np.zeros(self.port.dim)
             return np.asarray(allowed.project(planned))  # what was executed so far rounds: the last step pays for it
         if self.budget is not None:
-            return np.asarray(self.nature.block(allowed, self.rng, 1)[0])
+            return np.asarray(self._checked_block(allowed, 1)[0])
         row = next(self._rows, None)
         return np.asarray(self._refill() if row is None else row).reshape(-1)
 
@@ -237,9 +249,19 @@ class Seat:
 
     def draw(self, n: int) -> Array:
         """Draw n moves from a nature that does not look, shape (n, dim)."""
-        block = np.asarray(self.nature.block(self.members, self.rng, n))
+        block = self._checked_block(self.members, n)
         if isinstance(self.nature, Uniform) and isinstance(self.members, Linf | Interval) and self._whole:
             return _whole_numbers(block, self.members.bounds)
+        return block
+
+    def _checked_block(self, allowed: UncertaintySet, n: int) -> Array:
+        block = np.asarray(self.nature.block(allowed, self.rng, n))
+        if isinstance(self.nature, _OURS):
+            return block
+        if block.shape != (n, self.port.dim) or not bool(np.all(allowed.contains(block))):
+            raise OutsideSetError(
+                f"{self._who()} must draw ({n}, {self.port.dim}) members of {allowed!r}, got {block!r}"
+            )
         return block
 
     def _rows_of(self, block: Array) -> Any:

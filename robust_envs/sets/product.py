@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Self
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from robust_envs.names import close_match
 from robust_envs.sets import _check
 from robust_envs.sets._geometry import Array, as_array
 from robust_envs.sets.base import UncertaintySet
@@ -171,9 +171,7 @@ def _part_names(part: UncertaintySet) -> list[str]:
 def _bind_part(space: Any, key: str | int, part: UncertaintySet) -> UncertaintySet:
     known = list(space.spaces) if isinstance(space, gym.spaces.Dict) else list(range(len(space.spaces)))
     if key not in known:
-        close = get_close_matches(str(key), [str(name) for name in known], n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"parts must be among {known}, got part {key!r}{hint}")
+        raise ValueError(f"parts must be among {known}, got part {key!r}{close_match(key, known)}")
     subspace = space.spaces[key]
     if isinstance(subspace, gym.spaces.Discrete):
         raise ValueError(f"parts must be Box, Dict or Tuple spaces, got part {key!r}: {subspace}")

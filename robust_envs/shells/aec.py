@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from pettingzoo.utils import BaseWrapper
 
 from robust_envs.channels import JointPort
@@ -47,6 +49,24 @@ class Rounds:
         return handed
 
 
+class Observations(Mapping[str, Any]):
+    """Nominal observations by agent, asked for one at a time: AEC environments compute them on demand."""
+
+    def __init__(self, env: Any) -> None:
+        self._env = env
+
+    def __getitem__(self, agent: str) -> Any:
+        if agent not in self._env.agents:
+            raise KeyError(agent)
+        return self._env.observe(agent)
+
+    def __iter__(self) -> Any:
+        return iter(self._env.agents)
+
+    def __len__(self) -> int:
+        return len(self._env.agents)
+
+
 class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
     """A PettingZoo AECEnv with natures inside; made by `robust`, which documents the arguments.
 
@@ -77,10 +97,11 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         seed, options = self._perturber.begin(seed, options)
         self.env.reset(seed=seed, options=options)
-        self.rewards = dict(self.env.rewards)
         self._sums: dict[str, Any] = dict.fromkeys(self.env.agents, 0)
         self._moved: set[str] = set()
-        self._cumulative_rewards = dict(self.env._cumulative_rewards)
+        if self._perturber["reward"]:
+            self.rewards = dict(self.env.rewards)
+            self._cumulative_rewards = dict(self.env._cumulative_rewards)
         self._observed(self._rounds.begin(self.env.agents))
 
     def step(self, action: Any) -> None:
@@ -115,16 +136,18 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
             return action
         self._perturber.take({actor: action})
         actions = {actor: action}
-        self._perturber.move("action", actions, {actor: self.env.observe(actor)}, self.env.infos)
+        self._perturber.move("action", actions, Observations(self.env), self.env.infos)
         return actions[actor]
 
     def _book(self, handed: list[str]) -> None:
         """Keep both books: ``rewards`` of this step, and what each agent gathered since its last turn."""
+        if not self._perturber["reward"]:
+            return  # the environment's own books show through
         self.rewards = dict(self.env.rewards)
-        if handed and self._perturber["reward"]:
+        if handed:
             nominal = {agent: self.env._cumulative_rewards[agent] for agent in handed}
             perturbed = dict(nominal)
-            self._perturber.move("reward", perturbed, self._seen(handed))
+            self._perturber.move("reward", perturbed, Observations(self.env))
             for agent in handed:
                 if perturbed[agent] is not nominal[agent]:
                     self._moved.add(agent)
@@ -132,17 +155,22 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
         for agent, reward in self.rewards.items():
             self._sums[agent] = self._sums.get(agent, 0) + reward
         book = self.env._cumulative_rewards  # stands as it is where nature has not moved since the agent's last turn
-        self._cumulative_rewards = {a: self._sums[a] if a in self._moved else book[a] for a in self.env.agents}
+        self._cumulative_rewards = {
+            agent: _like(book[agent], self._sums[agent]) if agent in self._moved else book[agent]
+            for agent in self.env.agents
+        }
 
     def _observed(self, handed: list[str]) -> None:
-        if handed and self._views:
-            values = self._seen(handed)
+        due = [agent for agent in handed if agent in self._views and self._heeds(self._views[agent])]
+        if due:
+            values = {agent: self.env.observe(agent) for agent in due}
             self._perturber.move("observation", dict(values), values)
         if self._info is not None:
             self.infos = {agent: self._told(info, agent) for agent, info in self.env.infos.items()}
 
-    def _seen(self, agents: list[str]) -> dict[str, Any]:
-        return {agent: self.env.observe(agent) for agent in agents}
+    def _heeds(self, seat: Seat) -> bool:
+        """At radius 0 the environment is not even asked: observing may cost or draw."""
+        return seat.recording or not seat.idle
 
 
 def views(perturber: Perturber) -> dict[str, Seat]:
@@ -153,6 +181,11 @@ def views(perturber: Perturber) -> dict[str, Seat]:
 def seat_again(seat: Seat, agent: str, nominal: Any) -> Any:
     """Apply the delta of this turn to what the agent would see now."""
     return seat.again({agent: nominal})[agent] if isinstance(seat.agent, tuple) else seat.again(nominal)
+
+
+def _like(nominal: Any, total: Any) -> Any:
+    """Keep the kind of numpy float that the environment's own book has: numpy 1 widens ``0 + np.float32(1)``."""
+    return type(nominal)(total) if isinstance(nominal, np.floating) else total
 
 
 def booked(reward: Any, value: Any, nominal: Any) -> Any:

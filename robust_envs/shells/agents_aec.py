@@ -11,7 +11,7 @@ from robust_envs.natures import AsAgents
 from robust_envs.perturber import legal
 from robust_envs.policies import act
 from robust_envs.seats import Seat
-from robust_envs.shells.aec import Rounds, check_joint, seat_again, views
+from robust_envs.shells.aec import Observations, Rounds, check_joint, seat_again, views
 from robust_envs.shells.agents_parallel import Cast, seat_natures
 from robust_envs.shells.layers import Layer
 
@@ -75,7 +75,7 @@ class NatureAECEnv(Cast, Layer, BaseWrapper[Any, Any, Any]):
 
     def observe(self, agent: str) -> Any:
         if agent in self._seats:
-            return self._shown(self._seats[agent], _Observations(self.env))
+            return self._shown(self._seats[agent], Observations(self.env))
         nominal = self.env.observe(agent)
         seat = self._views.get(agent)
         return nominal if seat is None or nominal is None else seat_again(seat, agent, nominal)
@@ -147,7 +147,7 @@ class NatureAECEnv(Cast, Layer, BaseWrapper[Any, Any, Any]):
     def _close(self, rewards: Mapping[str, Any]) -> None:
         """Keep both books and say who is next."""
         self._list()
-        earned = {name: self._earned(self._seats[name], rewards) if rewards else 0 for name in self._cast}
+        earned = self._earnings(self._cast, rewards) if rewards else dict.fromkeys(self._cast, 0)
         self.rewards = {**dict.fromkeys(self.env.agents, 0), **rewards, **earned}
         self._cumulative_rewards = {
             agent: self._cumulative_rewards.get(agent, 0) + self.rewards[agent] for agent in self.agents
@@ -159,7 +159,7 @@ class NatureAECEnv(Cast, Layer, BaseWrapper[Any, Any, Any]):
         base = self.env.infos
         told = {agent: base[agent] if self._info is None else self._told(base[agent], agent) for agent in base}
         self.agents = [*self.env.agents, *self._cast]
-        self.infos = {**told, **{name: {} for name in self._cast}}
+        self.infos = {**told, **{name: self._told({}, name) for name in self._cast}}
 
     def _face(self) -> None:
         """Show flags and selection: natures in the queue first, then the environment's own choice."""
@@ -180,30 +180,12 @@ class NatureAECEnv(Cast, Layer, BaseWrapper[Any, Any, Any]):
         self.truncations = {agent: bool(pair[1]) for agent, pair in flags.items()}
 
 
-class _Observations(Mapping[str, Any]):
-    """Nominal observations by agent, asked for one at a time: AEC environments compute them on demand."""
-
-    def __init__(self, env: Any) -> None:
-        self._env = env
-
-    def __getitem__(self, agent: str) -> Any:
-        if agent not in self._env.agents:
-            raise KeyError(agent)
-        return self._env.observe(agent)
-
-    def __iter__(self) -> Any:
-        return iter(self._env.agents)
-
-    def __len__(self) -> int:
-        return len(self._env.agents)
-
-
 class NaturesOnlyAECEnv(BaseWrapper[Any, Any, Any]):
     """An AECEnv of natures alone, the team's frozen policies inside; ``robust(..., nature=AsAgents(team=...))``."""
 
     def __init__(self, env: NatureAECEnv) -> None:
         super().__init__(env)
-        self._team = env._nature.team
+        self._game, self._team = env, env._nature.team
         self._names = list(env.natures)
         self.possible_agents = self._names
 
@@ -242,6 +224,15 @@ class NaturesOnlyAECEnv(BaseWrapper[Any, Any, Any]):
         self.terminations = {agent: game.terminations[agent] for agent in self.agents}
         self.truncations = {agent: game.truncations[agent] for agent in self.agents}
         self.infos = {agent: game.infos[agent] for agent in self.agents}
+
+    @property
+    def radius(self) -> Any:
+        """Radius by channel, as on every other layer."""
+        return self._game.radius
+
+    @radius.setter
+    def radius(self, value: Any) -> None:
+        self._game.radius = value
 
     def _gather(self) -> None:
         for agent in [agent for agent in self.env.agents if agent in self._names]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium
+from gymnasium.error import ResetNeeded
 from gymnasium.utils import RecordConstructorArgs
 
 from robust_envs.natures import AsAgents
@@ -30,7 +31,8 @@ class NatureEnv(Layer, gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
         trace: bool = False,
     ) -> None:
         channels = {"reward": reward, "observation": observation, "action": action}
-        RecordConstructorArgs.__init__(self, **channels, nature=nature, info=info, trace=trace)
+        given = {**channels, "nature": nature, "info": info, "trace": trace}
+        RecordConstructorArgs.__init__(self, _disable_deepcopy=True, **given)  # a nature may hold a whole network
         gymnasium.Wrapper.__init__(self, env)
         game = SingleAgentParallelEnv(env, SINGLE)
         self._game = NaturesOnlyParallelEnv(game, channels=channels, nature=nature, info=info, trace=trace)
@@ -44,6 +46,8 @@ class NatureEnv(Layer, gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
         return observations[self._name], infos[self._name]
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        if not self._game.agents:
+            raise ResetNeeded("step() needs an episode: call reset() first, and again when one has ended")
         observations, rewards, terminated, truncated, infos = self._game.step({self._name: action})
         name = self._name
         return observations[name], rewards[name], terminated[name], truncated[name], infos[name]

@@ -44,6 +44,8 @@ class Cast:
     """The nature agents of a layer: their spaces, what they see, what they earn."""
 
     env: Any
+    agents: list[str]
+    state_space: spaces.Box
     _perturber: Perturber
 
     @property
@@ -60,18 +62,17 @@ class Cast:
             for name, seat in self._seats.items()
             if seat.interface is not None
         }
+        state = getattr(self.env, "state_space", None)
+        if state is not None and state.is_np_flattenable:
+            # the environment's state, flat, then the last executed delta of each nature
+            size = int(flatdim(state)) + sum(seat.port.dim for seat in self._seats.values())
+            self.state_space = spaces.Box(-np.inf, np.inf, (size,), np.float32)
 
     def observation_space(self, agent: str) -> Any:
         return self._spaces[agent][0] if agent in self._spaces else self.env.observation_space(agent)
 
     def action_space(self, agent: str) -> Any:
         return self._spaces[agent][1] if agent in self._spaces else self.env.action_space(agent)
-
-    @property
-    def state_space(self) -> spaces.Box:
-        """The environment's state, flat float32, then the last executed delta of each nature."""
-        size = int(flatdim(self.env.state_space)) + sum(seat.port.dim for seat in self._seats.values())
-        return spaces.Box(-np.inf, np.inf, (size,), np.float32)
 
     def state(self) -> Any:
         moves = [np.zeros(seat.port.dim) if seat.last is None else seat.last.executed for seat in self._seats.values()]
@@ -89,8 +90,20 @@ class Cast:
 
     def _earned(self, seat: Seat, rewards: Mapping[str, Any]) -> float:
         """Minus the (perturbed) reward of whom the nature opposes."""
-        opposed: Iterable[str] = seat.agents if self._nature.objective == "opposed" else base_agents(rewards)
-        return -float(sum(float(rewards[agent]) for agent in opposed if agent in rewards))
+        return -float(sum(float(rewards[agent]) for agent in seat.agents if agent in rewards))
+
+    def _earnings(self, names: Iterable[str], rewards: Mapping[str, Any]) -> dict[str, float]:
+        """What each of some natures earns; a sum that all share is made once."""
+        if self._nature.objective == "opposed":
+            return {name: self._earned(self._seats[name], rewards) for name in names}
+        return dict.fromkeys(names, -float(sum(float(rewards[agent]) for agent in base_agents(rewards))))
+
+    def _rest(self, channel: str, values: Mapping[str, Any]) -> None:
+        """Book "did nothing" for all natures of a channel where it is not their turn: `Replay` will make it one."""
+        for seat in self._perturber[channel]:
+            present = {agent: values[agent] for agent in seat.agents if agent in values}
+            if present:
+                seat._pass(present if isinstance(seat.agent, tuple) else present[seat.agent])
 
     def _move(
         self,
@@ -112,8 +125,8 @@ class Cast:
                 values[agent] = seat.obey(actions[seat.name], values[agent], mask)
 
     def _split(self, actions: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Divide actions into the environment's and nature's; all natures must act."""
-        missing = [name for name in self._seats if name not in actions]
+        """Divide actions into the environment's and nature's; all who are there must act."""
+        missing = [agent for agent in self.agents if agent not in actions]
         if missing:
             raise ValueError(f"actions must hold every live agent, {missing} missing")
         base = {agent: action for agent, action in actions.items() if agent not in self._seats}
@@ -145,6 +158,8 @@ class NatureParallelEnv(Cast, Layer, BaseParallelWrapper[Any, Any, Any]):
         seed, options = self._perturber.begin(seed, options)
         self._nominal, self._infos = self.env.reset(seed=seed, options=options)
         self.agents = [*self.env.agents, *self._seats]
+        if self._nature.team is None:
+            self._rest("observation", self._nominal)
         natures = {name: self._shown(seat, self._nominal) for name, seat in self._seats.items()}
         return {**self._nominal, **natures}, self._tell()
 
@@ -169,9 +184,10 @@ class NatureParallelEnv(Cast, Layer, BaseParallelWrapper[Any, Any, Any]):
             self._move(channel, values[channel], nature, self._nominal)
         over = not self.env.agents
         ends = over and any(terminated.values())
-        for name, seat in self._seats.items():
-            rewards[name] = self._earned(seat, rewards)
-            observations[name] = self._shown(seat, self._nominal)
+        rewards.update(self._earnings(self._seats, rewards))
+        observations.update({name: self._shown(seat, self._nominal) for name, seat in self._seats.items()})
+        if over and "observation" not in channels:
+            self._rest("observation", self._nominal)
         terminated = {**terminated, **dict.fromkeys(self._seats, ends)}
         truncated = {**truncated, **dict.fromkeys(self._seats, over and not ends)}
         self.agents = [] if over else [*self.env.agents, *self._seats]
@@ -179,7 +195,7 @@ class NatureParallelEnv(Cast, Layer, BaseParallelWrapper[Any, Any, Any]):
 
     def _tell(self) -> dict[str, dict[str, Any]]:
         base = {agent: info if self._info is None else self._told(info, agent) for agent, info in self._infos.items()}
-        return {**base, **{name: {} for name in self._seats}}
+        return {**base, **{name: self._told({}, name) for name in self._seats}}
 
 
 class NaturesOnlyParallelEnv(NatureParallelEnv):
@@ -201,9 +217,9 @@ class NaturesOnlyParallelEnv(NatureParallelEnv):
         if not self.agents:
             return {}, {}, {}, {}, {}
         _, nature = self._split(actions)
-        seen = {agent: self._nominal[agent] for agent in self.env.agents if agent in self._nominal}
+        seen = dict(self._nominal)  # with those who have just died: the other views perturb their last one, too
         self._move("observation", seen, nature, self._nominal)
-        team = team_actions(self._nature.team, seen)
+        team = team_actions(self._nature.team, {agent: seen[agent] for agent in self.env.agents if agent in seen})
         self._perturber.take(team)
         self._move("action", team, nature, self._nominal, self._infos)
         results = self._advance(team, nature, ("reward",))

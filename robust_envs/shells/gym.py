@@ -31,7 +31,8 @@ class RobustEnv(Layer, gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
         trace: bool = False,
     ) -> None:
         channels = {"reward": reward, "observation": observation, "action": action}
-        RecordConstructorArgs.__init__(self, **channels, nature=nature, info=info, trace=trace)
+        given = {**channels, "nature": nature, "info": info, "trace": trace}
+        RecordConstructorArgs.__init__(self, _disable_deepcopy=True, **given)  # a nature may hold a whole network
         gymnasium.Wrapper.__init__(self, env)
         perturber = Perturber(
             channels,

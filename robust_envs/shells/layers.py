@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import gymnasium
+from gymnasium.vector import VectorEnv
+from pettingzoo import AECEnv, ParallelEnv
 
 from robust_envs.perturber import Perturber
 from robust_envs.traces import Executed, Trace
@@ -11,6 +15,7 @@ from robust_envs.traces import Executed, Trace
 __all__ = ["Layer", "find_wrapper"]
 
 _INWARD = ("env", "aec_env", "par_env", "venv")
+_KINDS = (gymnasium.Env, VectorEnv, AECEnv, ParallelEnv)
 
 
 class Layer:
@@ -28,11 +33,7 @@ class Layer:
     @staticmethod
     def layers_below(env: Any) -> int:
         """Count the robust layers from `env` inwards."""
-        count = 0
-        while env is not None:
-            count += isinstance(env, Layer)
-            env = inner(env)
-        return count
+        return sum(isinstance(one, Layer) for one in inwards(env))
 
     @property
     def last_move(self) -> dict[tuple[str, str], Executed]:
@@ -46,7 +47,10 @@ class Layer:
 
     @property
     def radius(self) -> dict[str, Any]:
-        """Radius of the sets by channel (of the first agent covered). Set a number, or a dict by channel."""
+        """Radius of the sets by channel (of the first agent covered). Set a number, or a dict by channel.
+
+        What is set takes effect at once. A trace replays only episodes whose radius was set before the reset.
+        """
         return {s.channel: getattr(s.members, "radius", None) for s in reversed(self._perturber.seats)}
 
     @radius.setter
@@ -62,18 +66,28 @@ class Layer:
         """Add the executed deltas to an info, when asked for."""
         if self._info is None:
             return info  # type: ignore[return-value]  # the very object the environment gave
-        depth = self._perturber.depth
-        prefix = "robust_" if depth == 0 else f"robust{depth}_"
-        told = {f"{prefix}{channel}_delta": self._perturber.numbers(channel, agent) for channel in self._channels}
+        told = {self._key(channel): self._perturber.numbers(channel, agent) for channel in self._channels}
         return {**info, **told}
+
+    def _key(self, channel: str) -> str:
+        """Name of a channel's delta in infos: layers keep theirs apart."""
+        depth = self._perturber.depth
+        return f"robust{depth or ''}_{channel}_delta"
 
 
 def inner(env: Any) -> Any:
     """Return what a wrapper or a converter holds, ``None`` at the bottom."""
-    for name in _INWARD:
-        if name in vars(env):
-            return vars(env)[name]
-    return None
+    held = getattr(env, "__dict__", {})
+    return next((held[name] for name in _INWARD if isinstance(held.get(name), _KINDS)), None)
+
+
+def inwards(env: Any) -> Iterator[Any]:
+    """Yield an environment and all it wraps, from the outside in; once each, where one holds itself."""
+    seen: list[Any] = []
+    while env is not None and not any(env is one for one in seen):
+        seen.append(env)
+        yield env
+        env = inner(env)
 
 
 def find_wrapper(env: Any, kind: type) -> Any:
@@ -97,9 +111,7 @@ def find_wrapper(env: Any, kind: type) -> Any:
         >>> find_wrapper(gymnasium.wrappers.TimeLimit(env, 10), RobustEnv) is env
         True
     """
-    here = env
-    while here is not None:
+    for here in inwards(env):
         if isinstance(here, kind):
             return here
-        here = inner(here)
     raise LookupError(f"no {kind.__name__} in {env}")

@@ -12,9 +12,10 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv, VectorWra
 
 from robust_envs.natures import AsAgents, Replay
 from robust_envs.perturber import Perturber, legal
+from robust_envs.shells.batches import sub_space, unbatch
 from robust_envs.shells.gym import SINGLE
 from robust_envs.shells.layers import Layer
-from robust_envs.shells.vector_seats import Batched, VectorSeats, sub_space, unbatch, vector_seats
+from robust_envs.shells.vector_seats import Batched, VectorSeats, vector_seats
 from robust_envs.traces import Executed
 
 __all__ = ["RobustVectorEnv"]
@@ -51,7 +52,8 @@ class RobustVectorEnv(Layer, _Wrapper, RecordConstructorArgs):
         trace: bool = False,
     ) -> None:
         channels = {"reward": reward, "observation": observation, "action": action}
-        RecordConstructorArgs.__init__(self, **channels, nature=nature, info=info, trace=trace)
+        given = {**channels, "nature": nature, "info": info, "trace": trace}
+        RecordConstructorArgs.__init__(self, _disable_deepcopy=True, **given)  # a nature may hold a whole network
         _Wrapper.__init__(self, env)
         if isinstance(nature, AsAgents):
             raise ValueError(
@@ -97,17 +99,13 @@ class RobustVectorEnv(Layer, _Wrapper, RecordConstructorArgs):
     ) -> tuple[Any, dict[str, Any] | None]:
         """Start the episodes of all sub-environments, or of some, and return seed and options for the environment."""
         ours = options if who is None or options is None else {k: v for k, v in options.items() if k != "reset_mask"}
-        begun = [
-            perturber.begin(one, ours)
-            for i, (perturber, one) in enumerate(zip(self._perturbers, _seeds(seed, self.num_envs), strict=True))
-            if who is None or who[i]
-        ]
-        if who is not None:
-            return seed, {**(begun[0][1] or {}), "reset_mask": who}
-        seeds = [one for one, _ in begun]
+        seeds, passed = _seeds(seed, self.num_envs), options
+        for i, perturber in enumerate(self._perturbers):
+            if who is None or who[i]:
+                seeds[i], passed = perturber.begin(seeds[i], ours)
         if seed is None and any(one is not None for one in seeds):  # a Replay knows the seeds of its traces
             seed = seeds[0] if seeds == _seeds(seeds[0], self.num_envs) else seeds
-        return seed, begun[0][1]
+        return seed, passed if who is None else {**(passed or {}), "reset_mask": who}
 
     def step(self, actions: Any) -> Step:
         if self._only_observation:
@@ -155,7 +153,7 @@ class RobustVectorEnv(Layer, _Wrapper, RecordConstructorArgs):
             kind.begin(who)
         if not self._plain:  # only seats that move one by one have clocks, budgets and records
             for i in np.flatnonzero(who):
-                self._perturbers[i].begin(None, None)
+                self._perturbers[i].go_on()
 
     def _move(self, kind: VectorSeats | None, batch: Any, **how: Any) -> Any:
         if kind is None:
@@ -191,15 +189,10 @@ class RobustVectorEnv(Layer, _Wrapper, RecordConstructorArgs):
         there = np.ones(self.num_envs, bool) if who is None else who.copy()
         told = dict(infos)
         for kind in sorted(self._kinds, key=lambda kind: kind.seats[0].channel):
-            name, last = f"{self._prefix}{kind.seats[0].channel}_delta", kind.last
+            name, last = self._key(kind.seats[0].channel), kind.last
             deltas = np.zeros((self.num_envs, kind.port.dim)) if last is None else last.executed
             told |= {name: np.where(there[:, None], deltas, 0.0), f"_{name}": there.copy()}
         return told
-
-    @property
-    def _prefix(self) -> str:
-        depth = self._perturber.depth
-        return "robust_" if depth == 0 else f"robust{depth}_"
 
     @property
     def last_move(self) -> dict[tuple[str, str], Executed]:
@@ -217,7 +210,10 @@ class RobustVectorEnv(Layer, _Wrapper, RecordConstructorArgs):
 
     @property
     def radius(self) -> dict[str, Any]:
-        """Radius of the sets by channel (of the first sub-environment). Set a number, or a dict by channel."""
+        """Radius of the sets by channel (of the first sub-environment). Set a number, or a dict by channel.
+
+        What is set takes effect at once. A trace replays only episodes whose radius was set before the reset.
+        """
         return {seat.channel: getattr(seat.members, "radius", None) for seat in self._perturber.seats}
 
     @radius.setter
@@ -283,7 +279,7 @@ def _seeds(seed: Any, size: int) -> list[int | None]:
         return [None] * size
     if isinstance(seed, int | np.integer):
         return [int(seed) + i for i in range(size)]
-    if len(seed) != size:
+    if not isinstance(seed, Sequence | np.ndarray) or len(seed) != size:
         raise ValueError(
             f"seed must be an integer or have {size} entries, one for each sub-environment, got seed={seed!r}"
         )

@@ -43,6 +43,22 @@ def test_second_save_replaces_the_first_and_leaves_nothing_of_it(tmp_path):
     assert len(files(tmp_path / "deep")) == 1
 
 
+def test_checkpoint_that_is_replaced_while_it_is_read_is_read_anew(tmp_path, monkeypatch):
+    write_checkpoint(tmp_path / "c", checkpoint(1.0))
+    load, replaced = checkpoints.load_file, []
+
+    def slow(file):
+        if not replaced:
+            replaced.append(True)
+            write_checkpoint(tmp_path / "c", checkpoint(2.0))
+        return load(file)
+
+    monkeypatch.setattr(checkpoints, "load_file", slow)
+    values, tensors = read_checkpoint(tmp_path / "c")
+    assert values == {"number": 2.0}
+    assert torch.equal(tensors["first"]["x"], torch.full((3,), 2.0))
+
+
 class Killed(BaseException):
     """Stand for SIGKILL: nothing catches it."""
 

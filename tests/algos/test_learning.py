@@ -10,10 +10,10 @@ from algos.deep import MADDPG, RMADDPG, MADDPGConfig, RMADDPGConfig
 
 FAST = {
     "hidden_sizes": (32,),
-    "batch_size": 128,
+    "batch_size": 64,
     "update_every": 2,
-    "learning_starts": 128,
-    "tau": 0.05,
+    "learning_starts": 100,
+    "tau": 0.1,
     "actor_learning_rate": 0.01,
     "critic_learning_rate": 0.01,
 }
@@ -31,7 +31,7 @@ def values(model, name="critics"):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_cooperative_matrix_game_is_solved(toys, algorithm, config, seed):
     payoff = [[1, 0, 0], [0, 0, 3], [0, 1, 0]]
-    model = algorithm(toys.matrix_game(payoff), config, seed=seed).learn(1500)
+    model = algorithm(toys.matrix_game(payoff), config, seed=seed).learn(1000)
     actions, _ = model.predict({"a": np.ones(1, np.float32), "b": np.ones(1, np.float32)})
     assert actions == {"a": 1, "b": 2}
 
@@ -44,7 +44,7 @@ def test_continuous_optimum_is_found(toys, algorithm, config):
     def reward(actions):
         return {agent: -float((actions[agent][0] - goal) ** 2) for agent, goal in goals.items()}
 
-    model = algorithm(toys.Toy(*seats, reward), replace(config, action_noise=0.3), seed=0).learn(2500)
+    model = algorithm(toys.Toy(*seats, reward), replace(config, action_noise=0.3), seed=0).learn(2000)
     actions, _ = model.predict({"a": np.ones(1, np.float32), "b": np.ones(2, np.float32)})
     assert actions["a"][0] == pytest.approx(0.5, abs=0.2)
     assert actions["b"][0] == pytest.approx(-2.0, abs=0.4)
@@ -65,7 +65,7 @@ def test_agents_with_other_spaces_that_die_find_their_optimum(toys):
         "late": float(actions["late"][0]),
         "masked": float(actions["masked"] == 2),
     }
-    model = MADDPG(env, MADDPGConfig(**FAST), seed=0).learn(2400)
+    model = MADDPG(env, MADDPGConfig(**FAST), seed=0).learn(1800)
     actions, _ = model.predict(env.reset()[0])
     assert actions["early"] == 6
     assert actions["masked"] == 2
@@ -75,7 +75,7 @@ def test_agents_with_other_spaces_that_die_find_their_optimum(toys):
 @pytest.mark.parametrize(("terminate", "value"), [(False, 1 / (1 - 0.8)), (True, 1.0)])
 def test_critic_bootstraps_through_truncation_and_not_through_termination(toys, terminate, value):
     env = toys.matrix_game(np.ones((2, 2)), horizon=1, terminate=terminate)
-    model = MADDPG(env, MADDPGConfig(**FAST, gamma=0.8), seed=0).learn(2500)
+    model = MADDPG(env, MADDPGConfig(**FAST, gamma=0.8), seed=0).learn(1200)
     q, _ = values(model)
     np.testing.assert_allclose(q, value, rtol=0.05)
 
@@ -116,5 +116,5 @@ def test_cooperative_navigation_is_learnt():
     def random_play(env, observations):
         return {agent: env.action_space(agent).sample() for agent in observations}
 
-    model = RMADDPG(spread.parallel_env(max_cycles=25), seed=0).learn(60_000)
+    model = RMADDPG(spread.parallel_env(max_cycles=25), seed=0).learn(25_000)
     assert team_return(lambda _, observations: model.predict(observations)[0]) > team_return(random_play) + 10

@@ -8,7 +8,7 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, CheckpointCallback
 from stable_baselines3.common.logger import configure
 
-from algos.deep import MADDPG, RMADDPG, MADDPGConfig, RMADDPGConfig
+from algos.deep import MADDPG, RMADDPG, CheckpointAtEpisodeEnd, MADDPGConfig, RMADDPGConfig
 
 SMALL = {"hidden_sizes": (8,), "learning_starts": 20, "update_every": 5, "batch_size": 16}
 
@@ -126,7 +126,8 @@ def test_log_of_a_resumed_run_has_the_lines_of_an_uninterrupted_one(env, tmp_pat
 
 def test_tensorboard_gets_the_log(env, tmp_path):
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    MADDPG(env, MADDPGConfig(**SMALL), tensorboard_log=str(tmp_path)).learn(50, log_interval=5)
+    model = MADDPG(env, MADDPGConfig(**SMALL), tensorboard_log=str(tmp_path)).learn(50, log_interval=5)
+    model.logger.close()
     accumulator = events.EventAccumulator(str(tmp_path / "MADDPG_1"))
     accumulator.Reload()
     assert "rollout/ep_rew_mean" in accumulator.Tags()["scalars"]
@@ -162,6 +163,20 @@ def test_nominal_return_is_logged_where_the_environment_tells_it(env, tmp_path, 
     line = json.loads((tmp_path / "progress.json").read_text())
     assert line["rollout/ep_rew_mean"] == 3 * 5 * 5.0
     assert line["rollout/ep_perturbed_rew_mean"] == 3 * 5 * 1.0
+
+
+def test_nominal_rewards_are_preferred_to_moves(env, tmp_path, json_logger):
+    env.nominal_rewards = dict.fromkeys(env.possible_agents, 4.0)
+    model = MADDPG(env, MADDPGConfig(**SMALL))
+    model.set_logger(json_logger(tmp_path))
+    model.learn(5, log_interval=1)
+    assert json.loads((tmp_path / "progress.json").read_text())["rollout/ep_rew_mean"] == 3 * 5 * 4.0
+
+
+def test_logger_is_silent_before_learn(model, capsys):
+    model.logger.record("x", 1)
+    model.logger.dump()
+    assert not capsys.readouterr().out
 
 
 def test_prediction_is_an_element_of_each_action_space(env, model):
@@ -222,6 +237,13 @@ def test_divergence_is_named_and_stops_training(toys):
     env = toys.matrix_game([[1e30, 0.0], [0.0, 0.0]])
     with pytest.raises(FloatingPointError, match="critic_loss of agent 'a' is inf after 20 steps"):
         MADDPG(env, MADDPGConfig(**SMALL)).learn(100)
+
+
+def test_diverged_run_does_not_replace_the_last_good_checkpoint(toys, tmp_path):
+    env = toys.matrix_game([[1e30, 0.0], [0.0, 0.0]], horizon=4)
+    with pytest.raises(FloatingPointError):
+        MADDPG(env, MADDPGConfig(**SMALL)).learn(100, callback=CheckpointAtEpisodeEnd(tmp_path / "c", every=9))
+    assert MADDPG.load(tmp_path / "c").num_timesteps == 12
 
 
 def test_asked_to_stop_training_finishes_the_episode(model):

@@ -36,11 +36,11 @@ def speed(make, chunk, chunks=15):
 @pytest.mark.parametrize(
     ("make", "chunk", "least"),
     [
-        (lambda: SyncVectorEnv([partial(gymnasium.make, "CartPole-v1")] * SIZE), 128, 0.88),
+        (lambda: SyncVectorEnv([partial(gymnasium.make, "CartPole-v1")] * SIZE), 128, 0.80),
         (
             lambda: CartPoleVectorEnv(SIZE),
             1024,
-            0.70,
+            0.60,
         ),  # a naked step of all 64 takes 50 microseconds, less than one of Sync's
     ],
     ids=["sync", "native"],

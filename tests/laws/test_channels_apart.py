@@ -129,8 +129,9 @@ def test_agents_whose_ids_are_numbers_have_noise_of_their_own():
     first, second = deltas(env, "observation", "0"), deltas(env, "observation", "1")
     assert len(first) == len(second) == 13
     assert not np.any(first == second)
-    again = robust(EchoParallel({0: TEAM["a_0"], 1: TEAM["a_0"]}), observation={1: Linf(0.5)}, nature=Replay(env.trace))
-    assert same(play(again)[-1][0][1], play(env)[-1][0][1])
+    sets = {0: Linf(0.5), 1: Linf(0.5)}
+    again = robust(EchoParallel({0: TEAM["a_0"], 1: TEAM["a_0"]}), observation=sets, nature=Replay(env.trace))
+    assert same(play(again), play(env))
 
 
 def test_channels_of_one_agent_have_different_noise():

@@ -117,7 +117,7 @@ def test_natures_as_agents_survive_copies(kind, duplicate):
 
 
 def answer(observation):
-    return 1
+    return np.ones(99)
 
 
 @pytest.mark.parametrize("nature", [Nominal(), Noise(), Policy(answer)], ids=repr)

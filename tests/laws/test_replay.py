@@ -155,8 +155,12 @@ def test_beyond_the_end_of_a_trace_moves_are_nominal(kind):
 
 def test_an_explicit_seed_wins_over_the_trace():
     _, trace = recorded(robust(EchoEnv(), observation=Linf(0.1), nature=Uniform(), trace=True))
-    env = robust(EchoEnv(), reward=Linf(1.0), nature=Replay(trace))
-    assert same(play(env, seed=6), play(EchoEnv(), seed=6))
+    env = robust(EchoEnv(), observation=Linf(0.1), nature=Replay(trace))
+    env.reset(seed=6)
+    twin = EchoEnv()
+    twin.reset(seed=6)
+    action = np.zeros(2, np.float32)
+    assert env.step(action)[1] == twin.step(action)[1]  # rewards, which nature leaves alone, are those of seed 6
 
 
 def test_a_radius_set_at_reset_is_replayed_too():
@@ -329,6 +333,56 @@ def test_a_radius_set_on_the_environment_is_replayed():
     first, _ = env.reset(seed=5)
     again = robust(EchoEnv(), observation=Linf(0.1), nature=Replay(env.trace))
     np.testing.assert_array_equal(again.reset()[0], first)
+
+
+def test_a_trace_without_a_seed_asks_for_one():
+    env = robust(EchoEnv(), observation=Linf(0.1), nature=Uniform(), trace=True)
+    env.reset()
+    again = robust(EchoEnv(), observation=Linf(0.1), nature=Replay(env.trace))
+    with pytest.raises(ValueError, match="has no seed: give"):
+        again.reset()
+    again.reset(seed=1)
+
+
+def test_the_seed_of_a_trace_holds_when_options_are_given_and_the_other_way_round():
+    env = robust(EchoEnv(), observation=Linf(0.1), nature=Uniform(), trace=True)
+    env.reset(seed=1, options={"low": -0.2})
+    again = robust(EchoEnv(), observation=Linf(0.1), nature=Replay(env.trace), trace=True)
+    again.reset(options={"low": -0.1})
+    assert (again.trace.seed, again.unwrapped.options) == (1, {"low": -0.1})
+    again.reset(seed=2)
+    assert (again.trace.seed, again.unwrapped.options) == (2, {"low": -0.2})
+
+
+def test_a_radius_handed_down_to_layers_below_is_replayed():
+    make = lambda **how: robust(robust(EchoEnv(), reward=Linf(0.1), nature=Uniform()), **how)  # noqa: E731
+    env = make(observation=Linf(0.1), nature=Uniform(), trace=True)
+    said = play(env, seed=5, options={"radius": {"observation": 0.3, "reward": 0.8}})
+    assert env.trace.options == {"radius": {"observation": 0.3, "reward": 0.8}}
+    assert same(said, play(make(observation=Linf(0.1), nature=Replay(env.trace)), seed=5, reset_seed=None))
+
+
+WRONG = [("seed", "5"), ("seed", 1.5), ("seed", True), ("options", []), ("depth", None), ("sets", [])]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_field_of_another_kind_is_refused(saved, name, value):
+    head = json.loads(saved[1].read_text())
+    saved[1].write_text(json.dumps({**head, name: value}))
+    refuse(saved[1], name)
+
+
+@pytest.mark.parametrize("name", ["chosen", "executed"])
+def test_moves_that_do_not_match_are_refused(saved, name):
+    head, key = json.loads(saved[1].read_text()), f"{name}|observation|agent_0"
+    array = head["arrays"][key]
+    array["shape"][0] -= 1
+    array["data"].pop()
+    saved[1].write_text(json.dumps(head))
+    refuse(saved[1], "must be of shape")
+    del head["arrays"][key]
+    saved[1].write_text(json.dumps(head))
+    refuse(saved[1], "is missing")
 
 
 def test_options_that_json_cannot_hold_are_refused(tmp_path):

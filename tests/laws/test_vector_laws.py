@@ -129,7 +129,7 @@ def tilt(move):
 
 
 def play_nature(seen):
-    return np.tanh(seen[:1] * 3)
+    return np.tanh(seen[:2] * 3)
 
 
 CASES = {

@@ -21,8 +21,10 @@ from robust_envs import (
     Nominal,
     Policy,
     Product,
+    Recorded,
     Replay,
     Switch,
+    Trace,
     Uniform,
     WorstCase,
     joint,
@@ -37,7 +39,16 @@ class Spaces(gymnasium.Env):
         self.action_space = action or spaces.Discrete(4)
 
 
+def look_on(move):
+    return 0 * move.nominal
+
+
 U = {"nature": Uniform()}
+GRAPH = spaces.Graph(spaces.Box(0, 1, (2,)), None)
+KEY = ("observation", "agent_0")
+RECORD = Recorded(np.zeros((1, 3)), np.zeros((1, 3)))
+TRACE = Trace(seed=0, options=None, depth=0, moves={KEY: RECORD})
+BIG_TRACE = Trace(seed=0, options=None, depth=0, moves={KEY: RECORD, ("reward", "agent_0"): RECORD})
 MASKED = {"b_0": Player(observation="masked", action="discrete")}
 TABLE = {
     # channels
@@ -65,6 +76,8 @@ TABLE = {
         lambda: robust(EchoParallel({("a", 0): Player()}), reward=Linf(1), **U),
         "ids must not be tuples",
     ),
+    "a misspelt nature": (lambda: robust(EchoEnv(), reward=Linf(1), natur=Uniform()), "did you mean 'nature'"),
+    "a misspelt trace": (lambda: robust(EchoEnv(), reward=Linf(1), trac=True, **U), "did you mean 'trace'"),
     # environments
     "no environment": (lambda: robust(3, reward=Linf(1), **U), "env must be .*got 3"),
     "a string": (lambda: robust("CartPole-v1", reward=Linf(1), **U), "env must be .*'CartPole-v1'"),
@@ -87,7 +100,7 @@ TABLE = {
     ),
     "worst observation": (
         lambda: robust(EchoEnv(), observation=Linf(1), nature=WorstCase()),
-        "worst direction of a reward only.*'observation'.*GradientAttack",
+        "worst direction of a reward only.*'observation'.*AsAgents",
     ),
     "worst action": (lambda: robust(EchoEnv(), action=Linf(1), nature=WorstCase()), "reward only.*'action'"),
     "noise on L2": (lambda: robust(EchoEnv(), observation=L2(1), nature=Noise()), "Linf or Interval.*L2"),
@@ -114,7 +127,53 @@ TABLE = {
     "grid kind": (lambda: AsAgents(grid=2.5), "grid must be an integer >= 1.*grid=2.5"),
     "replay of a file name": (lambda: robust(EchoEnv(), reward=Linf(1), nature=Replay("trace.npz")), "trace"),
     "info": (lambda: robust(EchoEnv(), reward=Linf(1), info="all", **U), "info must be None or 'numeric'.*'all'"),
+    "noise cut kind": (lambda: Noise(cut="2"), "cut must be a number.*'2'"),
+    "grid bool": (lambda: AsAgents(grid=True), "grid must be an integer >= 1.*grid=True"),
+    "a policy for nobody": (
+        lambda: robust(EchoEnv(), reward=Linf(1), nature=Policy({"nature_0": look_on, "natur_1": look_on})),
+        "policy names 'natur_1'.*did you mean 'nature_0'",
+    ),
+    "a team with a stranger": (
+        lambda: robust(EchoEnv(), reward=Linf(1), nature=AsAgents(team={"agent0": look_on})),
+        "team names 'agent0'.*did you mean 'agent_0'",
+    ),
+    "a team too small": (
+        lambda: robust(EchoParallel(), reward=Linf(1), nature=AsAgents(team={"a_0": look_on})),
+        "team must have an entry.*'a_1', 'b_0'",
+    ),
+    "replay without the moves": (
+        lambda: robust(EchoEnv(), observation=Linf(1), reward=Linf(1), nature=Replay(TRACE)),
+        "no moves of 'reward agent_0'",
+    ),
+    "replay of another agent": (
+        lambda: robust(EchoParallel({"agent0": Player()}), observation=Linf(1), nature=Replay(TRACE)),
+        "no moves of 'observation agent0'.*did you mean 'observation agent_0'",
+    ),
+    "replay of moves without a set": (
+        lambda: robust(EchoParallel({"agent_0": Player()}), observation=Linf(1), nature=Replay(BIG_TRACE)),
+        "moves of 'reward agent_0', which no set here allows",
+    ),
+    "several traces for one": (
+        lambda: robust(EchoEnv(), observation=Linf(1), nature=Replay((TRACE, TRACE))),
+        "one trace here, several are for a VectorEnv",
+    ),
+    "a function on a graph": (
+        lambda: robust(Spaces(GRAPH), reward=Linf(1), nature=look_on),
+        "observation of agent_0, which cannot be flattened.*Graph",
+    ),
+    "a policy on a sequence": (
+        lambda: robust(Spaces(spaces.Sequence(spaces.Discrete(2))), reward=Linf(1), nature=Policy(look_on)),
+        "observation of agent_0, which cannot be flattened.*Sequence",
+    ),
+    "agents on a graph": (
+        lambda: robust(Spaces(GRAPH), reward=Linf(1), nature=AsAgents()),
+        "observation of agent_0, which cannot be flattened.*Graph",
+    ),
     # sets and spaces
+    "less than a step on integers": (
+        lambda: robust(EchoEnv(observation="uint8"), observation=Linf(0.9), **U),
+        "observation of agent_0.*nothing can ever move.*0.9",
+    ),
     "ball on Discrete": (
         lambda: robust(EchoEnv(action="discrete"), action=Linf(1), **U),
         "action of agent_0.*Discrete.*Finite",
@@ -231,7 +290,7 @@ def test_what_is_fair_is_accepted(nature):
 
 
 def test_nature_must_be_said():
-    with pytest.raises(TypeError, match="nature"):
+    with pytest.raises(TypeError, match="nature must be given"):
         robust(EchoEnv(), reward=Linf(1))
 
 
@@ -240,7 +299,7 @@ def test_channels_are_keywords_only():
         robust(EchoEnv(), Linf(1), nature=Uniform())
 
 
-@pytest.mark.parametrize("answer", [np.zeros(2), "left", None, {}])
+@pytest.mark.parametrize("answer", [np.zeros(2), 0.5, "left", None, {}])
 def test_a_policy_that_answers_nonsense_is_told_so(answer):
     env = robust(EchoEnv(), observation=Linf(0.1), nature=Policy(lambda seen: answer))
     with pytest.raises((ValueError, TypeError), match="nature"):
@@ -248,7 +307,42 @@ def test_a_policy_that_answers_nonsense_is_told_so(answer):
 
 
 def test_a_policy_without_an_entry_for_a_nature_is_told_so():
-    env = robust(EchoParallel(), reward=Linf(0.1), nature=Policy({"nature_0": lambda seen: [0.0]}))
+    with pytest.raises(ValueError, match=r"policy must have an entry.*'nature_1'"):
+        robust(EchoParallel(), reward=Linf(0.1), nature=Policy({"nature_0": lambda seen: [0.0]}))
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, "0", [0]])
+@pytest.mark.parametrize("kind", [EchoEnv, EchoParallel, EchoAEC])
+def test_a_seed_that_is_none_is_refused(kind, seed):
+    env = robust(kind(), reward=Linf(0.1), **U)
+    with pytest.raises(ValueError, match="seed must be an integer >= 0, got seed="):
+        env.reset(seed=seed)
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, [0, -1], [0, 0.5]])
+def test_a_seed_that_is_none_is_refused_by_vectors(seed):
+    env = robust(gymnasium.make_vec("CartPole-v1", num_envs=2), reward=Linf(0.1), **U)
+    with pytest.raises(ValueError, match="seed must be an integer"):
+        env.reset(seed=seed)
+
+
+@pytest.mark.parametrize("bad", [{"reward": 9.0, "observatio": 1.0}, {"reward": 9.0, "observation": -1.0}])
+def test_a_radius_that_cannot_be_set_changes_nothing(bad):
+    env = robust(EchoParallel(), reward=Linf(0.5), observation=Linf(0.1), **U)
+    with pytest.raises(ValueError, match=r"observatio|-1"):
+        env.radius = bad
+    assert env.radius == {"reward": 0.5, "observation": 0.1}
+
+
+def test_natures_that_draw_leave_strange_observations_alone():
+    recording = robust(Spaces(GRAPH), reward=Linf(1), nature=Uniform(), trace=True)
+    robust(Spaces(GRAPH), reward=Linf(1), nature=Replay(recording.trace))
+
+
+def test_equal_members_are_one_choice():
+    make = lambda: EchoEnv(action="discrete")  # noqa: E731
+    env = robust(make(), action=Finite([1, 1]), nature=Policy(lambda seen: 2))
     env.reset(seed=0)
-    with pytest.raises(KeyError, match="nature_1"):
-        env.step({agent: env.action_space(agent).sample() for agent in env.agents})
+    env.step(np.int64(3))
+    assert env.unwrapped.received == [1]
+    np.testing.assert_array_equal(env.last_move["action", "agent_0"].chosen, [1])

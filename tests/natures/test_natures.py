@@ -1,11 +1,27 @@
 """What each nature does, by its defining property."""
 
+import gymnasium
 import numpy as np
 import pytest
 from glassbox import EchoEnv, EchoParallel, Player, play, rewards
 from scipy import stats
 
-from robust_envs import L1, L2, Ellipsoid, Finite, Interval, Linf, Noise, Nominal, Uniform, WorstCase, joint, robust
+from robust_envs import (
+    L1,
+    L2,
+    Ellipsoid,
+    Finite,
+    Interval,
+    Linf,
+    Noise,
+    Nominal,
+    OutsideSetError,
+    Uniform,
+    WorstCase,
+    joint,
+    robust,
+)
+from robust_envs.nature_spaces import grid_point
 
 
 def rng():
@@ -102,3 +118,45 @@ def test_blocks_and_single_draws_are_one_stream():
         chosen = env.trace.moves["reward", "a_0"].chosen
         assert len(np.unique(chosen)) == len(chosen) == 600  # no block is drawn twice
         assert members.contains(Uniform().block(members, rng(), 5)).all()
+
+
+GRIDDED = {
+    "pinned": Linf(0.5, unit=(1, 0, 2)),
+    "l1": L1(2.0),
+    "l2": L2(0.3),
+    "without 0": Interval(0.1, 0.3),
+    "lopsided": Interval([-1, -2, 0], [1, 0, 0]),
+    "ellipsoid": Ellipsoid([[1, 0.5, 0], [0.5, 1, 0], [0, 0, 2]]),
+    "finite": Finite([[1, 2, 3], [0, 0, 0]]),
+}
+
+
+@pytest.mark.parametrize("members", GRIDDED.values(), ids=GRIDDED)
+def test_a_point_of_the_grid_is_that_row_of_the_grid(members):
+    bound = members.bind(3)
+    np.testing.assert_allclose(bound.grid(20), [grid_point(bound, k) for k in range(20)], rtol=1e-12)
+
+
+def test_nature_cannot_write_into_the_environment():
+    def vandal(move):
+        move.nominal[:] = 100
+        return np.zeros(len(move.nominal))
+
+    naked, robustly = gymnasium.make("CartPole-v1"), gymnasium.make("CartPole-v1")
+    env = robust(robustly, observation=Linf(0.1), nature=vandal)
+    np.testing.assert_array_equal(env.reset(seed=0)[0], naked.reset(seed=0)[0])
+
+
+class Block:
+    def __init__(self, rows):
+        self.rows = rows
+
+    def block(self, members, rng, n):
+        return self.rows(n)
+
+
+@pytest.mark.parametrize("rows", [lambda n: np.full((n, 4), 100.0), lambda n: np.zeros((n, 2)), lambda n: np.zeros(4)])
+def test_a_block_of_ones_own_is_checked(rows):
+    env = robust(gymnasium.make("CartPole-v1"), observation=Linf(0.1), nature=Block(rows))
+    with pytest.raises(OutsideSetError, match="observation"):
+        env.reset(seed=0)

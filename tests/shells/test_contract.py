@@ -6,8 +6,9 @@ import pettingzoo
 import pytest
 from glassbox import FAMILY, EchoAEC, EchoEnv, EchoParallel, EchoTurns, all_channels, draw, play, same
 from gymnasium.utils import RecordConstructorArgs
+from mpe2 import simple_spread_v3
 
-from robust_envs import AsAgents, Linf, Policy, Uniform, find_wrapper, joint, robust
+from robust_envs import AsAgents, Ellipsoid, Linf, Policy, Uniform, find_wrapper, joint, robust
 from robust_envs.shells import RobustAECEnv, RobustEnv, RobustParallelEnv
 
 
@@ -352,3 +353,37 @@ def test_reused_buffers_are_no_trap():
     twin = robust(EchoEnv(), observation=Linf(0.2), nature=Uniform(), trace=True)
     play(twin)
     assert env.trace == twin.trace
+
+
+def test_radius_zero_asks_an_aec_environment_for_nothing():
+    class Counted(EchoAEC):
+        asked = 0
+
+        def observe(self, agent):
+            self.asked += 1
+            return super().observe(agent)
+
+    def asked(env, base):
+        env.reset(seed=0)
+        for agent in env.agent_iter(12):
+            _, _, terminated, truncated, _ = env.last()
+            env.step(None if terminated or truncated else env.action_space(agent).sample())
+        return base.asked
+
+    naked, base = Counted(), Counted()
+    assert asked(robust(base, observation=Linf(0), reward=Linf(0.5), nature=Uniform()), base) == asked(naked, naked)
+
+
+def test_joint_sets_without_slack_reach_every_agent_in_turns():
+    matrix = np.full((54, 54), 0.9) + 0.1 * np.eye(54)
+    env = robust(simple_spread_v3.env(), observation=joint(Ellipsoid(matrix)), nature=Uniform())
+    env.reset(seed=0)
+    moved = np.concatenate([env.observe(agent) - env.env.observe(agent) for agent in env.agents])
+    np.testing.assert_allclose(moved, env.last_move["observation", "*"].executed, atol=1e-6)
+    assert np.abs(moved).min() > 0
+
+
+def test_the_radius_can_be_set_on_natures_alone_in_turns():
+    env = robust(simple_spread_v3.env(continuous_actions=True), action=Linf(0.1), nature=AsAgents(team=lambda o: None))
+    env.radius = 0.5
+    assert env.env.radius == {"action": 0.5}
