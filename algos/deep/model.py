@@ -8,20 +8,18 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
 
 import torch
-from stable_baselines3.common.utils import configure_logger
+from stable_baselines3.common.logger import Logger
 
 from algos.deep.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from algos.deep.config import ActorCriticConfig, check_integer, config_from_json
 from algos.deep.games import Env, ParallelGame, Team
 from algos.deep.heads import NumpyHead
 from algos.deep.nets import LearnedStack, NumpyMLP
-from algos.deep.seeding import torch_generator
+from algos.deep.seeding import numpy_generator, torch_generator
 from algos.deep.state import TrainerState
 
 if TYPE_CHECKING:
     import os
-
-    from stable_baselines3.common.logger import Logger
 
 Config = TypeVar("Config", bound=ActorCriticConfig)
 
@@ -86,7 +84,7 @@ class Model(ABC, Generic[Config]):
     @property
     def logger(self) -> Logger:
         """Stable-Baselines3's logger; a silent one before the first `learn`."""
-        return configure_logger() if self._logger is None else self._logger
+        return silent_logger() if self._logger is None else self._logger
 
     def set_logger(self, logger: Logger) -> None:
         """Log to this logger from now on, in place of the one that `learn` would make."""
@@ -140,6 +138,18 @@ class Model(ABC, Generic[Config]):
         else:
             actions = self._head.sample(outputs, legal, self._state.prediction)
         return self._team.decode(actions, observations), None
+
+    def reseed(self, seed: int) -> None:
+        """Start the noise of `predict(deterministic=False)` anew; training goes on as it would have.
+
+        Args:
+            seed: an integer >= 0.
+
+        Raises:
+            ValueError: for any other.
+        """
+        check_integer("seed", seed, at_least=0)
+        self._state.prediction = numpy_generator(seed, "prediction")
 
     def save(self, path: str | os.PathLike[str], *, include_buffer: bool = True) -> None:
         """Write everything into a checkpoint folder, atomically.
@@ -201,6 +211,11 @@ class Model(ABC, Generic[Config]):
         self._begin(team, config, seed=values["seed"], device=device)
         self._state.restore(Checkpoint(values["state"], tensors))
         self._actors.refresh()
+
+
+def silent_logger() -> Logger:
+    """Return a logger that writes nowhere; Stable-Baselines3's own makes a folder even for that."""
+    return Logger(folder=None, output_formats=[])
 
 
 def find_device(device: str | torch.device) -> torch.device:

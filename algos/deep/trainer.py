@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback, ProgressBarCallback
+from stable_baselines3.common.logger import HumanOutputFormat, Logger
 from stable_baselines3.common.utils import configure_logger
 
 from algos.deep.config import check_integer
 from algos.deep.interrupts import deferred_interrupt
-from algos.deep.model import Config, Model
+from algos.deep.model import Config, Model, silent_logger
 from algos.deep.seeding import episode_seed
 from algos.deep.statistics import EpisodeReturns
 
@@ -78,8 +80,7 @@ class Trainer(Model[Config]):
         if not self._custom_logger:
             if self._logger is not None:
                 self._logger.close()
-            name = type(self).__name__ if tb_log_name is None else tb_log_name
-            self._logger = configure_logger(self.verbose, self.tensorboard_log, name, reset_num_timesteps)
+            self._logger = self._make_logger(tb_log_name, reset_num_timesteps)
         callback = self._make_callback(callback, progress_bar)
         self._clock = (time.perf_counter(), self.num_timesteps)
         callback.on_training_start(locals(), globals())
@@ -91,6 +92,12 @@ class Trainer(Model[Config]):
             callback.on_rollout_end()
         callback.on_training_end()
         return self
+
+    def _make_logger(self, name: str | None, reset_num_timesteps: bool) -> Logger:
+        if self.tensorboard_log is not None:
+            name = type(self).__name__ if name is None else name
+            return configure_logger(self.verbose, self.tensorboard_log, name, reset_num_timesteps)
+        return Logger(folder=None, output_formats=[HumanOutputFormat(sys.stdout)]) if self.verbose else silent_logger()
 
     def stop_at_episode_end(self) -> None:
         """Ask `learn` to return when the present episode is over (from a callback or a signal handler)."""

@@ -173,6 +173,34 @@ def test_nominal_rewards_are_preferred_to_moves(env, tmp_path, json_logger):
     assert json.loads((tmp_path / "progress.json").read_text())["rollout/ep_rew_mean"] == 3 * 5 * 4.0
 
 
+def test_no_folder_is_made_for_a_log_that_goes_to_none(env, monkeypatch, capsys):
+    monkeypatch.setattr("tempfile.gettempdir", lambda: pytest.fail("a folder was asked for"))
+    monkeypatch.setattr("os.makedirs", lambda *_, **__: pytest.fail("a folder was made"))
+    MADDPG(env, MADDPGConfig(**SMALL)).learn(30, log_interval=1)
+    assert capsys.readouterr().out == ""
+    MADDPG(env, MADDPGConfig(**SMALL), verbose=1).learn(30, log_interval=1)
+    assert "total_timesteps" in capsys.readouterr().out
+
+
+def test_reseeded_policy_explores_alike_and_training_goes_on_untouched(env):
+    model, other = (MADDPG(env, MADDPGConfig(**SMALL)).learn(40) for _ in range(2))
+    observations, _ = env.reset(seed=0)
+
+    def explored():
+        return [str(model.predict(observations, deterministic=False)[0]) for _ in range(20)]
+
+    model.reseed(3)
+    first = explored()
+    model.reseed(3)
+    assert explored() == first
+    model.reseed(4)
+    assert explored() != first
+    for trainer in (model, other):
+        trainer.learn(40, reset_num_timesteps=False)
+    assert str(model.predict(observations)[0]) == str(other.predict(observations)[0])
+    assert model._state.exploration.random() == other._state.exploration.random()
+
+
 def test_logger_is_silent_before_learn(model, capsys):
     model.logger.record("x", 1)
     model.logger.dump()
