@@ -109,12 +109,12 @@ def test_transport_cost_agrees_with_pot():
 def convex(cp, p, p0, kind, r):
     on = np.flatnonzero(p0)
     if kind is KL:
-        return [p[p0 == 0] == 0] * bool(np.any(p0 == 0)) + [cp.sum(cp.kl_div(p[on], p0[on])) <= r]
+        return ([p[p0 == 0] == 0] if np.any(p0 == 0) else []) + [cp.sum(cp.kl_div(p[on], p0[on])) <= r]
     if kind is ReverseKL:
         return [cp.sum(cp.multiply(p0[on], np.log(p0[on]) - cp.log(p[on]))) <= r]
     if kind is ChiSquared:
         scaled = cp.sum_squares(cp.multiply(p[on] - p0[on], p0[on] ** -0.5))
-        return [p[p0 == 0] == 0] * bool(np.any(p0 == 0)) + [scaled <= r]
+        return ([p[p0 == 0] == 0] if np.any(p0 == 0) else []) + [scaled <= r]
     if kind is L2Ambiguity:
         return [cp.norm(p - p0) <= r]
     if kind is LinfAmbiguity:
