@@ -40,7 +40,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start the command line in a process of its own, in an empty folder, its output in pipes; it ends with the test."""
+    """Start the command line in a process that ends with the test, in an empty folder, its output in pipes."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(*arguments: str, **options: object) -> subprocess.Popen[str]:
