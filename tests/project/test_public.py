@@ -47,8 +47,10 @@ NAMES = [
     "Wasserstein",
     "WorstCase",
     "find_wrapper",
+    "intersect",
     "joint",
     "per_episode",
+    "per_state",
     "per_step",
     "robust",
 ]

@@ -34,7 +34,7 @@ class L2Ambiguity(JointBall):
     """
 
     def _worst(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
-        return self._worst_jointly(xp, y[..., None, :], p0[..., None, :], level[..., None])[..., 0, :]
+        return self._worst_jointly(xp, y[:, None], p0[:, None], level[:, None])[:, 0]
 
     def _distance(self, xp: Any, p: Array, p0: Array) -> Array:
         return norm(xp, p - p0)[..., 0]
@@ -49,7 +49,7 @@ class L2Ambiguity(JointBall):
             return xp.where(kept, onto_simplex(xp, xp.where(kept, x, floor)), none)
 
         def far(share: Array) -> Array:
-            return norm(xp, member(share) - p0) > level
+            return xp.sqrt(total(xp, (member(share) - p0) ** 2)) > level
 
         low, high = xp.zeros_like(level), xp.ones_like(level)
         free = far(low)
@@ -64,7 +64,7 @@ class L2Ambiguity(JointBall):
         face = xp.where(cheapest, p0 + rest / total(xp, xp.astype(cheapest, p0.dtype)), none)
         reached = _both(xp, (face - p0) ** 2) <= level**2
         low, high = xp.zeros_like(level), xp.full_like(level, xp.inf)
-        centred = y - total(xp, y) / y.shape[-1]
+        centred = y - total(xp, y) / y.shape[0]
         t = level / nonzero(xp, xp.sqrt(_both(xp, centred**2)))
         p = p0
         for _ in range(STEPS):
@@ -73,7 +73,7 @@ class L2Ambiguity(JointBall):
             count = total(xp, many)
             lift = (1 - total(xp, p0 * many)) / count
             slope = (y - total(xp, y * many) / count) * many
-            fixed = _both(xp, p0**2 * (1 - many)) + xp.sum(count * lift**2, axis=-2, keepdims=True)
+            fixed = _both(xp, p0**2 * (1 - many)) + _both(xp, count * lift**2)
             spread = _both(xp, slope**2)
             p = xp.maximum(many * (p0 + lift) - t * slope, none)
             far = fixed + t**2 * spread > level**2
@@ -89,4 +89,4 @@ class L2Ambiguity(JointBall):
 
 
 def _both(xp: Any, x: Array) -> Array:
-    return xp.sum(x, axis=(-2, -1), keepdims=True)
+    return xp.sum(xp.sum(x, axis=0, keepdims=True), axis=1, keepdims=True)
