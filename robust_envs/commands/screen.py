@@ -13,7 +13,7 @@ from rich.table import Table
 
 from robust_envs.evaluation import RewardKind, RobustnessCurve, Summary
 
-__all__ = ["say", "show_curve", "show_evaluation", "show_progress"]
+__all__ = ["say", "show_curve", "show_evaluation", "show_progress", "show_rows"]
 
 _PIPE_WIDTH = 160  # columns where no terminal says how wide it is: tables are not to be folded
 
@@ -83,6 +83,14 @@ def show_curve(curve: RobustnessCurve) -> None:
                 estimates = (measure(policy, nature, reward=reward) for policy in curve.policies)
                 table.add_row(name, *(_estimate(*estimate) for estimate in estimates))
         _console().print(table)
+
+
+def show_rows(title: str, words: Sequence[str], numbers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Show rows under columns of words and columns of numbers."""
+    table = _table(title, words, numbers)
+    for row in rows:
+        table.add_row(*row)
+    _console().print(table)
 
 
 def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
