@@ -181,21 +181,16 @@ class RewardChoices:
             ValueError: for widths that do not fit the game.
             TypeError: for what is no set of deltas.
         """
-        choices = [_deltas(game, members) for members in by_player(game, "reward_set", given)]
-        whole = any(isinstance(members, Finite) for members in by_player(game, "reward_set", given))
+        sets = by_player(game, "reward_set", given)
+        choices = [_deltas(game, members) for members in sets]
+        whole = any(isinstance(members, Finite) for members in sets)
         if not any(np.any(deltas) for deltas in choices):
             return cls(np.zeros((game.n_players, 1, _count(game))), whole=False)
-        if whole and not all(
-            len(deltas) == 1 or isinstance(members, Finite) for members, deltas in _zip(game, given, choices)
-        ):
+        if whole and not all(members is None or isinstance(members, Finite) for members in sets):
             raise ValueError("reward_set must be Finite for every player or for none: nature moves once for all")
         most = max(len(deltas) for deltas in choices)
         padded = [np.concatenate([deltas, np.repeat(deltas[:1], most - len(deltas), axis=0)]) for deltas in choices]
         return cls(np.stack(padded), whole)
-
-
-def _zip(game: MarkovGame, given: Any, choices: list[Floats]) -> Any:
-    return zip(by_player(game, "reward_set", given), choices, strict=True)
 
 
 def _count(game: MarkovGame) -> int:

@@ -113,6 +113,15 @@ def test_a_learner_of_another_kind_refuses_the_file(other, tmp_path):
         other.restore(tmp_path / "q.npz")
 
 
+def test_a_file_that_lost_an_array_is_refused(tmp_path):
+    learner = NashQ(GAME).learn(2)
+    learner.save(tmp_path / "whole.npz")
+    with np.load(tmp_path / "whole.npz") as file:
+        np.savez(tmp_path / "part.npz", **{name: file[name] for name in file if name != "visits"})
+    with pytest.raises(ValueError, match="does not hold the arrays"):
+        learner.restore(tmp_path / "part.npz")
+
+
 def test_what_is_no_saved_learner_is_refused(tmp_path):
     (tmp_path / "text.npz").write_text("hello")
     np.savez(tmp_path / "arrays.npz", a=np.zeros(3))

@@ -8,7 +8,9 @@ import pytest
 from scipy.optimize import linprog
 
 from algos.tabular.stage import NoEquilibrium, solve
-from algos.tabular.stage.compiled import kernels
+from algos.tabular.stage.compiled import _compiled, kernels
+from algos.tabular.stage.payoffs import coupled
+from algos.tabular.stage.pivot_loops import follow_paths
 
 RNG = np.random.default_rng(11)
 # Aumann 1974: stop or go at a crossing.
@@ -88,8 +90,6 @@ def test_coarser_notions_of_equilibrium_allow_more_welfare(shape):
 def test_the_gap_of_advice_is_the_best_gain_by_disobeying_it():
     found = solve([CHICKEN], kind="correlated")
     uniform = np.full((2, 2), 0.25)
-    from algos.tabular.stage.payoffs import coupled
-
     _, swap = coupled(CHICKEN[None], uniform[None], coarse=False)
     _, leave = coupled(CHICKEN[None], uniform[None], coarse=True)
     # Against a uniform opponent stopping is worth 4 and going 3.5: told to go, stop.
@@ -166,6 +166,21 @@ def test_fast_asks_for_numba_by_name(monkeypatch):
     assert kernels(None) is None
     with pytest.raises(ImportError, match=r"robust-envs\[fast\]"):
         solve([CHICKEN], selection="first", fast=True)
+
+
+def test_where_nothing_can_be_kept_on_disk_loops_are_compiled_anew(monkeypatch):
+    numba = pytest.importorskip("numba")
+    asked = []
+
+    def njit(**options):
+        asked.append(options)
+        if options.get("cache"):
+            raise RuntimeError("cannot cache function: no locator available")
+        return lambda function: function
+
+    monkeypatch.setattr(numba, "njit", njit)
+    assert _compiled.__wrapped__().follow_paths is follow_paths
+    assert [options.get("cache", False) for options in asked] == [True, False, False, False]
 
 
 def test_correlated_equilibria_ask_for_scipy_by_name(monkeypatch):

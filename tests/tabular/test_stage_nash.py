@@ -16,6 +16,7 @@ from algos.tabular.stage.compiled import Loops
 from algos.tabular.stage.exact import exact_lemke_howson
 from algos.tabular.stage.howson import lemke_howson
 from algos.tabular.stage.payoffs import strategic
+from algos.tabular.stage.simplex import zero_sum as batched_zero_sum
 from algos.tabular.stage.supports import extreme_equilibria
 
 LOOPS = Loops(
@@ -168,6 +169,24 @@ def test_loops_batches_and_whole_numbers_agree(name):
             np.testing.assert_allclose(paths[i], [pair[i] for pair in exact], atol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["zero-sum", "zero-sum with ties"])
+def test_linear_programs_in_loops_and_batches_agree(name):
+    rows = GAMES[name][:, 0].astype(float)
+    for left, right in zip(batched_zero_sum(rows, max_steps=99), LOOPS.zero_sum(rows, max_steps=99), strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["auto", "zero_sum", "security"])
+def test_near_ties_that_mislead_a_pivot_are_solved_in_whole_numbers(kind):
+    rng = np.random.default_rng(5)
+    rows = rng.integers(-1, 2, (60, 9, 9)) + 1e-10 * rng.standard_normal((60, 9, 9))
+    found = solve(zero_sum(rows), kind=kind)
+    assert found.gap.max() <= 2e-9
+    assert "exact" in found.method
+    with pytest.raises(NoEquilibrium, match="simplex"):
+        solve(zero_sum(rows), kind=kind, max_steps=1)
+
+
 def test_supports_of_four_and_more_actions_are_solved_alike():
     games = RNG.standard_normal((6, 2, 5, 5))
     batched, looped = extreme_equilibria(strategic(games)), LOOPS.extreme_equilibria(strategic(games), 1e-10)
@@ -250,6 +269,7 @@ def test_too_few_steps_raise_and_show_how_far_they_came():
 
 
 def test_an_empty_batch_has_an_empty_answer():
+    assert len(extreme_equilibria(np.zeros((0, 2, 3, 3))).game) == 0
     for kind in ("auto", "zero_sum", "security"):
         for selection in ("first", "welfare", "risk_dominant"):
             found = solve(np.zeros((0, 2, 3, 3)), kind=kind, selection=selection)
