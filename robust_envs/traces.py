@@ -74,6 +74,19 @@ class Trace:
     def __len__(self) -> int:
         return max((len(recorded.executed) for recorded in self.moves.values()), default=0)
 
+    @property
+    def perturbed_steps(self) -> tuple[int, ...]:
+        """The moves at which any nature executed a delta other than 0, counted from the start of the episode.
+
+        Example:
+            >>> still, moved = np.zeros(1), np.ones(1)
+            >>> moves = {("reward", "agent_0"): Recorded(np.array([still, moved]), np.array([still, moved]))}
+            >>> Trace(seed=0, options=None, depth=0, moves=moves).perturbed_steps
+            (1,)
+        """
+        moved = [np.flatnonzero(recorded.executed.any(axis=1)) for recorded in self.moves.values()]
+        return tuple(int(t) for t in np.unique(np.concatenate(moved))) if moved else ()
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Trace) and not self.differences(other)
 

@@ -9,6 +9,7 @@ import pytest
 import robust_envs
 import robust_envs.envs
 import robust_envs.evaluation
+import robust_envs.testing
 from robust_envs import UncertaintySet, natures
 
 NAMES = [
@@ -56,7 +57,7 @@ NAMES = [
     "robust",
 ]
 HEAVY = {"torch", "stable_baselines3", "hypothesis", "algos", "matplotlib", "tyro", "rich", "scipy", "mpe2"}
-MODULES = (robust_envs, robust_envs.envs, robust_envs.evaluation)
+MODULES = (robust_envs, robust_envs.envs, robust_envs.evaluation, robust_envs.testing)
 PUBLIC = [(module, name) for module in MODULES for name in module.__all__]
 
 
@@ -70,7 +71,7 @@ def test_the_public_names_are_these():
     assert all(hasattr(robust_envs, name) for name in NAMES)
 
 
-@pytest.mark.parametrize("module", ["robust_envs", "robust_envs.evaluation"])
+@pytest.mark.parametrize("module", ["robust_envs", "robust_envs.evaluation", "robust_envs.testing"])
 def test_importing_leaves_the_heavy_libraries_alone(module):
     loaded = python(f"import {module}, sys; print(*sys.modules)").split()
     assert {name.partition(".")[0] for name in loaded} & HEAVY == set()
