@@ -178,7 +178,9 @@ def test_batched_equals_looped(case):
     cube = x.reshape(2, 3, 4, s.dim)
     for act in (s.project, s.worst, lambda d: s.contains(d)[..., None], lambda d: s.fit(s.project(d), *hull(s))):
         looped = np.stack([act(row) for row in x])
-        np.testing.assert_allclose(act(cube).reshape(looped.shape), looped, rtol=1e-12, atol=case.tight / 10 * case.reach)
+        np.testing.assert_allclose(
+            act(cube).reshape(looped.shape), looped, rtol=1e-12, atol=case.tight / 10 * case.reach
+        )
 
 
 def hull(s):
