@@ -37,7 +37,7 @@ NOISE = 2.0  # what a shared machine may add
 MISSED = {
     "TotalVariation": 2.5,
     "Wasserstein": 2.0,
-}  # how far the best we know is from the goal, see docs/benchmarks.md
+}  # from their goals: docs/benchmarks.md
 CVXPY = 1000.0  # times faster than a loop
 
 
