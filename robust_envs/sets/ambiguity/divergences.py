@@ -1,5 +1,6 @@
 """Distributions near the nominal one in a divergence."""
 
+import math
 from typing import Any
 
 from robust_envs.sets._geometry import Array, nonzero
@@ -124,16 +125,17 @@ class ReverseKL(DistributionBall):
         guess = xp.sqrt(total(xp, p0 * (y - total(xp, p0 * y)) ** 2) / (2 * level))
         all_used = self._at(xp, y, p0, low)[0] <= level  # the cheapest place has no mass, and some is left for it
         log_c = xp.where(all_used, low, xp.minimum(xp.maximum(xp.log(guess), low), high))
+        eps, settled = float(xp.finfo(y.dtype).eps), all_used
         for _ in range(STEPS):
             far, slope = self._at(xp, y, p0, log_c)
             low, high = xp.where(far > level, log_c, low), xp.where(far > level, high, log_c)
             step = log_c - xp.log(far / level) * far / xp.where(slope < 0, slope, -xp.ones_like(slope))
-            small = float(xp.finfo(y.dtype).eps) * 8
-            settled = all_used | (xp.abs(step - log_c) <= small) | (high - low <= small * xp.abs(high))
+            inside = (step > low) & (step < high) & (slope < 0)
+            last = (xp.abs(step - log_c) <= math.sqrt(eps)) | (high - low <= 8 * eps * xp.abs(high))
+            log_c = xp.where(settled, log_c, xp.where(inside, step, xp.where(last, log_c, (low + high) / 2)))
+            settled = settled | last  # a step this small squares its error: the next would be rounding
             if xp.all(settled):
                 break
-            inside = (step > low) & (step < high) & (slope < 0)
-            log_c = xp.where(settled, log_c, xp.where(inside, step, (low + high) / 2))
         far, _ = self._at(xp, y, p0, log_c)
         p = p0 / (1 + y * xp.exp(-log_c))
         kept = xp.minimum(xp.exp(far - level), xp.ones_like(far))  # less than 1 where the cheapest place has no mass
