@@ -5,7 +5,26 @@ nature picks inside it. See `robust`.
 """
 
 from robust_envs._version import __version__ as __version__
-from robust_envs.natures import AsAgents, Move, Noise, Nominal, Policy, Replay, Uniform, WorstCase
+from robust_envs.natures import (
+    AsAgents,
+    Drift,
+    GradientAttack,
+    Impulse,
+    LinearFeedback,
+    Mixture,
+    Move,
+    Noise,
+    Nominal,
+    Periodic,
+    Policy,
+    Population,
+    RandomWalk,
+    Replay,
+    Step,
+    Uniform,
+    WorstCase,
+    scheduled,
+)
 from robust_envs.seats import OutsideSetError
 from robust_envs.sets import (
     KL,
@@ -36,6 +55,7 @@ from robust_envs.sets import (
     per_step,
 )
 from robust_envs.shells.layers import find_wrapper
+from robust_envs.shells.overlay import overlay
 from robust_envs.traces import Executed, Recorded, Trace
 from robust_envs.wrap import robust
 
@@ -50,24 +70,33 @@ __all__ = [
     "CVaR",
     "ChiSquared",
     "Contamination",
+    "Drift",
     "Ellipsoid",
     "Executed",
     "Finite",
+    "GradientAttack",
+    "Impulse",
     "Interval",
     "L1Ambiguity",
     "L2Ambiguity",
+    "LinearFeedback",
     "Linf",
     "LinfAmbiguity",
+    "Mixture",
     "Move",
     "Noise",
     "Nominal",
     "OutsideSetError",
+    "Periodic",
     "Policy",
+    "Population",
     "Product",
+    "RandomWalk",
     "Recorded",
     "Replay",
     "ReverseKL",
     "Scenarios",
+    "Step",
     "Switch",
     "TotalVariation",
     "Trace",
@@ -77,7 +106,9 @@ __all__ = [
     "WorstCase",
     "find_wrapper",
     "joint",
+    "overlay",
     "per_episode",
     "per_step",
     "robust",
+    "scheduled",
 ]

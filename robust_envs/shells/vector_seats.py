@@ -93,7 +93,7 @@ class Looped(VectorSeats):
 
     def __init__(self, seats: Sequence[Seat], space: Space | None) -> None:
         super().__init__(seats, space)
-        self.looks = not hasattr(self.seats[0].nature, "block")
+        self.looks = not self.seats[0].drawn
         self._nobody: tuple[None, ...] = (None,) * len(self.seats)
 
     def open(self, batch: Any) -> list[Any]:

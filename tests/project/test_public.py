@@ -8,6 +8,7 @@ import pytest
 
 import robust_envs
 import robust_envs.evaluation
+import robust_envs.testing
 from robust_envs import UncertaintySet, natures
 
 NAMES = [
@@ -18,27 +19,36 @@ NAMES = [
     "CVaR",
     "ChiSquared",
     "Contamination",
+    "Drift",
     "Ellipsoid",
     "Executed",
     "Finite",
+    "GradientAttack",
+    "Impulse",
     "Interval",
     "KL",
     "L1",
     "L1Ambiguity",
     "L2",
     "L2Ambiguity",
+    "LinearFeedback",
     "Linf",
     "LinfAmbiguity",
+    "Mixture",
     "Move",
     "Noise",
     "Nominal",
     "OutsideSetError",
+    "Periodic",
     "Policy",
+    "Population",
     "Product",
+    "RandomWalk",
     "Recorded",
     "Replay",
     "ReverseKL",
     "Scenarios",
+    "Step",
     "Switch",
     "TotalVariation",
     "Trace",
@@ -48,12 +58,16 @@ NAMES = [
     "WorstCase",
     "find_wrapper",
     "joint",
+    "overlay",
     "per_episode",
     "per_step",
     "robust",
+    "scheduled",
 ]
 HEAVY = {"torch", "stable_baselines3", "hypothesis", "algos", "matplotlib", "tyro", "rich", "scipy", "mpe2"}
-PUBLIC = [(module, name) for module in (robust_envs, robust_envs.evaluation) for name in module.__all__]
+PUBLIC = [
+    (module, name) for module in (robust_envs, robust_envs.evaluation, robust_envs.testing) for name in module.__all__
+]
 
 
 def python(statement: str) -> str:
@@ -66,7 +80,7 @@ def test_the_public_names_are_these():
     assert all(hasattr(robust_envs, name) for name in NAMES)
 
 
-@pytest.mark.parametrize("module", ["robust_envs", "robust_envs.evaluation"])
+@pytest.mark.parametrize("module", ["robust_envs", "robust_envs.evaluation", "robust_envs.testing"])
 def test_importing_leaves_the_heavy_libraries_alone(module):
     loaded = python(f"import {module}, sys; print(*sys.modules)").split()
     assert {name.partition(".")[0] for name in loaded} & HEAVY == set()
