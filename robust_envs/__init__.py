@@ -50,8 +50,10 @@ from robust_envs.sets import (
     TotalVariation,
     UncertaintySet,
     Wasserstein,
+    intersect,
     joint,
     per_episode,
+    per_state,
     per_step,
 )
 from robust_envs.shells.layers import find_wrapper
@@ -105,9 +107,11 @@ __all__ = [
     "Wasserstein",
     "WorstCase",
     "find_wrapper",
+    "intersect",
     "joint",
     "overlay",
     "per_episode",
+    "per_state",
     "per_step",
     "robust",
     "scheduled",

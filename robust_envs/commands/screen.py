@@ -13,7 +13,7 @@ from rich.table import Table
 
 from robust_envs.evaluation import CurvePoint, Estimate, MethodPoint, RewardKind, RobustnessCurve, Summary
 
-__all__ = ["say", "show_curve", "show_evaluation", "show_methods", "show_progress"]
+__all__ = ["say", "show_curve", "show_evaluation", "show_methods", "show_progress", "show_rows"]
 
 _PIPE_WIDTH = 160  # columns where no terminal says how wide it is: tables are not to be folded
 
@@ -89,6 +89,14 @@ def show_curve(curve: RobustnessCurve) -> None:
         }
         title = f"{curve.title}: {reward} return of the team under {nature} nature, {curve.episodes} episodes"
         _console().print(_by_level(title, rows, curve) if len(curve.policies) <= 3 else _by_policy(title, rows, curve))
+
+
+def show_rows(title: str, words: Sequence[str], numbers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Show rows under columns of words and columns of numbers."""
+    table = _table(title, words, numbers)
+    for row in rows:
+        table.add_row(*row)
+    _console().print(table)
 
 
 def _by_level(title: str, rows: Mapping[str, Sequence[Estimate]], curve: RobustnessCurve) -> Table:

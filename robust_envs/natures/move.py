@@ -7,7 +7,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from robust_envs.sets import Ellipsoid, Finite, Interval, Joint, Linf, PerEpisode, Product, Switch, UncertaintySet
+from robust_envs.sets import (
+    Ellipsoid,
+    Finite,
+    Interval,
+    Joint,
+    Linf,
+    PerEpisode,
+    PerState,
+    Product,
+    Switch,
+    UncertaintySet,
+)
 
 __all__ = ["Array", "Cue", "Move", "Nature", "Stretch", "cue", "draw_rows", "is_choice", "is_drawn", "leaves"]
 
@@ -165,7 +176,7 @@ def size(members: UncertaintySet) -> int:
 
 def ball(members: UncertaintySet) -> UncertaintySet:
     """Return the set without what says over whom and over how long it stands."""
-    while isinstance(members, Joint | PerEpisode):
+    while isinstance(members, Joint | PerEpisode | PerState):
         members = members.inner
     return members
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from robust_envs.natures.move import Move, is_choice, leaves
 from robust_envs.policies import check_policy
-from robust_envs.sets import UncertaintySet
+from robust_envs.sets import PerState, UncertaintySet
 
 if TYPE_CHECKING:
     from robust_envs.traces import Trace
@@ -161,5 +161,10 @@ def check_nature(nature: Any, channel: str, members: UncertaintySet) -> None:
     check_kind("nature", nature)
     if hasattr(nature, "check"):
         nature.check(channel, members)
+    if isinstance(nature, AsAgents) and isinstance(members, PerState):
+        raise ValueError(
+            f"AsAgents() acts before the state and the action are known on which this set depends: train with the "
+            f"largest radius, or give a function of Move, got {members} on {channel}"
+        )
     for part in getattr(nature, "parts", ()) if hasattr(nature, "pick") else ():
         check_nature(part, channel, members)
