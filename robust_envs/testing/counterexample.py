@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["Counterexample", "Expect", "Step"]
+__all__ = ["Counterexample", "Expect", "PerturbedStep"]
 
 
-class Step(NamedTuple):
+class PerturbedStep(NamedTuple):
     """One perturbed move on the lattice of its set.
 
     Attributes:
@@ -63,7 +63,7 @@ class Counterexample:
         shrink: ``{"episodes": int, "one_minimal": bool, "from_steps": int}``.
 
     Example:
-        >>> Step(3, "agent_0", "observation", (0, 0, -256, 0)).integers
+        >>> PerturbedStep(3, "agent_0", "observation", (0, 0, -256, 0)).integers
         (0, 0, -256, 0)
     """
 
@@ -76,7 +76,7 @@ class Counterexample:
     q: int
     property: Mapping[str, Any]
     rule: Mapping[str, Any] | None
-    steps: tuple[Step, ...]
+    steps: tuple[PerturbedStep, ...]
     horizon: int
     expect: Expect
     search: Mapping[str, Any] = field(default_factory=dict)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from robust_envs.natures import Move, is_choice
+from robust_envs.natures import Move
+from robust_envs.natures.move import is_choice
 from robust_envs.sets import Finite, UncertaintySet
-from robust_envs.testing.counterexample import Step
+from robust_envs.testing.counterexample import PerturbedStep
 from robust_envs.testing.rules import nothing
 
 __all__ = ["Q", "Script", "decode", "encode", "innermost"]
@@ -103,7 +104,7 @@ class Script:
 
     def __init__(
         self,
-        steps: Iterable[Step],
+        steps: Iterable[PerturbedStep],
         members: Mapping[tuple[str, str], UncertaintySet],
         q: int = Q,
         *,

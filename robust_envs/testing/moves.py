@@ -10,7 +10,7 @@ import numpy as np
 from robust_envs import OutsideSetError
 from robust_envs.sets import Finite, UncertaintySet
 from robust_envs.testing.arena import declared
-from robust_envs.testing.counterexample import Counterexample, Step
+from robust_envs.testing.counterexample import Counterexample, PerturbedStep
 from robust_envs.testing.episodes import Episode
 from robust_envs.testing.lattice import Script, encode, innermost
 from robust_envs.testing.problem import Place, Problem
@@ -24,7 +24,7 @@ def is_named(place: Place) -> bool:
     return isinstance(place.members, Finite)
 
 
-def steps_of(problem: Problem, trace: Trace, q: int) -> list[Step]:
+def steps_of(problem: Problem, trace: Trace, q: int) -> list[PerturbedStep]:
     """Write what was chosen as moves on the lattice, without those that moved nothing."""
     steps = []
     for place in problem.places:
@@ -32,11 +32,11 @@ def steps_of(problem: Problem, trace: Trace, q: int) -> list[Step]:
         for t in np.flatnonzero(recorded.executed.any(axis=1)):
             integers = encode(recorded.chosen[t], place.members, q, whole=place.whole)
             if any(integers) or is_named(place):
-                steps.append(Step(int(t), place.label[1], place.channel, integers))
+                steps.append(PerturbedStep(int(t), place.label[1], place.channel, integers))
     return sorted(steps)
 
 
-def script_of(problem: Problem, steps: Sequence[Step], q: int) -> Script:
+def script_of(problem: Problem, steps: Sequence[PerturbedStep], q: int) -> Script:
     """Return the nature that plays a list of moves."""
     members = {place.label: place.members for place in problem.places}
     return Script(steps, members, q, whole=[place.label for place in problem.places if place.whole])

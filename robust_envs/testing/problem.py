@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from robust_envs.natures import Move, is_choice
+from robust_envs.natures import Move
+from robust_envs.natures.move import is_choice
 from robust_envs.policies import team_actions
 from robust_envs.sets import Finite, PerEpisode, UncertaintySet
 from robust_envs.testing.arena import Arena, declared

@@ -13,7 +13,7 @@ from gymnasium import spaces
 from robust_envs import OutsideSetError
 from robust_envs.sets import Finite
 from robust_envs.testing.arena import Arena, declared
-from robust_envs.testing.counterexample import Counterexample, Expect, Step
+from robust_envs.testing.counterexample import Counterexample, Expect, PerturbedStep
 from robust_envs.testing.episodes import Episode
 from robust_envs.testing.fingerprint import describe_policy
 from robust_envs.testing.lattice import Script, decode
@@ -87,11 +87,11 @@ def replay_counterexample(
         >>> import gymnasium
         >>> from robust_envs import Linf
         >>> from robust_envs.testing.counterexample import Counterexample
-        >>> from robust_envs.testing.counterexample import Expect, Step
+        >>> from robust_envs.testing.counterexample import Expect, PerturbedStep
         >>> found = Counterexample(
         ...     env={"id": "CartPole-v1"}, wrappers=(), agents=("agent_0",), policy={}, seed=0,
         ...     channels={"observation": Linf(0.1)}, q=256, property={"expression": "return >= 5", "margin": -1.0},
-        ...     rule=None, steps=(Step(0, "agent_0", "observation", (0, 0, -256, 0)),), horizon=9,
+        ...     rule=None, steps=(PerturbedStep(0, "agent_0", "observation", (0, 0, -256, 0)),), horizon=9,
         ...     expect=Expect(9.0, 9, True, "00"))
         >>> print(replay_counterexample(found, lambda observation: 0, lambda: gymnasium.make("CartPole-v1")))
         drifted: another trajectory than the one recorded: ... (margin 6, was -1)
@@ -172,7 +172,7 @@ class _Stage:
     def margin(self, episode: Episode) -> float:
         return self.judge.margin(episode, self.nominal)
 
-    def script(self, steps: Sequence[Step]) -> Script:
+    def script(self, steps: Sequence[PerturbedStep]) -> Script:
         """Turn integers into deltas, after a look at whether the sets of the file hold them."""
         places = {place.label: place for place in self.problem.places}
         for step in steps:
@@ -208,7 +208,7 @@ def _allow(found: Counterexample, script: Script, policy: Any, env_fn: Callable[
         arena.play(script, found.seed)
 
 
-def _check_step(step: Step, place: Place, found: Counterexample, where: str) -> None:
+def _check_step(step: PerturbedStep, place: Place, found: Counterexample, where: str) -> None:
     of = place.members
     if isinstance(of, Finite):
         given: Any = declared(found.channels, step.channel, place.agent)

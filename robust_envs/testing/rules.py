@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from robust_envs.natures import Move, is_choice
+from robust_envs.natures import Move
+from robust_envs.natures.move import is_choice
 from robust_envs.sets import Finite, Interval, Linf, UncertaintySet
 
 __all__ = ["Feedback", "Key", "RuleNature", "Window", "nothing"]

@@ -62,5 +62,5 @@ def told(*, episodes: int, saved: int, broken: bool, seconds: float) -> None:
 
 def _run() -> Any:
     """Return the run of pytest that goes on now; its plugin is never imported from here."""
-    plugin = sys.modules.get("_robust_envs_pytest")
+    plugin = sys.modules.get("robust_envs.pytest_plugin")
     return plugin.runs[-1] if plugin is not None and plugin.runs else None

@@ -17,7 +17,7 @@ from robust_envs._version import __version__
 from robust_envs.channels import CHANNELS
 from robust_envs.files import read_versioned, write_atomic
 from robust_envs.sets import UncertaintySet
-from robust_envs.testing.counterexample import Counterexample, Expect, Step
+from robust_envs.testing.counterexample import Counterexample, Expect, PerturbedStep
 from robust_envs.testing.notation import read_set, write_set
 
 __all__ = ["FOLDER", "load_counterexample", "load_counterexamples", "save_counterexample"]
@@ -52,11 +52,11 @@ def save_counterexample(
         >>> import tempfile
         >>> from robust_envs import Linf
         >>> from robust_envs.testing.counterexample import Counterexample
-        >>> from robust_envs.testing.counterexample import Expect, Step
+        >>> from robust_envs.testing.counterexample import Expect, PerturbedStep
         >>> found = Counterexample(
         ...     env={"id": "CartPole-v1"}, wrappers=(), agents=("agent_0",), policy={"sha256": None}, seed=3,
         ...     channels={"observation": Linf(0.1)}, q=256, property={"name": "balances", "margin": -1.0}, rule=None,
-        ...     steps=(Step(7, "agent_0", "observation", (0, 0, -256, 0)),), horizon=9,
+        ...     steps=(PerturbedStep(7, "agent_0", "observation", (0, 0, -256, 0)),), horizon=9,
         ...     expect=Expect(9.0, 9, True, "00"))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = save_counterexample(found, folder)
@@ -159,7 +159,7 @@ def _slug(stem: str) -> str:
     return re.sub(r"[^\w.]+", "-", stem).strip("-.")[:80] or "counterexample"
 
 
-def _write_arrays(steps: Sequence[Step], path: Path) -> dict[str, Any]:
+def _write_arrays(steps: Sequence[PerturbedStep], path: Path) -> dict[str, Any]:
     places = list(dict.fromkeys((step.agent, step.channel) for step in steps))
     arrays: dict[str, Any] = {
         "t": np.array([step.t for step in steps], np.int64),
@@ -174,7 +174,7 @@ def _write_arrays(steps: Sequence[Step], path: Path) -> dict[str, Any]:
     return {"npz": path.name, "sha256": hashlib.sha256(data).hexdigest(), "places": places}
 
 
-def _read_arrays(head: Mapping[str, Any], folder: Path) -> tuple[Step, ...]:
+def _read_arrays(head: Mapping[str, Any], folder: Path) -> tuple[PerturbedStep, ...]:
     name = head["npz"]
     if not isinstance(name, str) or Path(name).name != name:
         raise ValueError(f"npz must be a file beside it, got {name!r}")
@@ -237,13 +237,15 @@ def _read(members: Any) -> Any:
     return read_set(members)
 
 
-def _step(row: Any) -> Step:
+def _step(row: Any) -> PerturbedStep:
     if not (isinstance(row, list) and len(row) == 4 and isinstance(row[3], list)):
         raise ValueError(f"a step must be [time, agent, channel, [integers]], got {row!r}")
     t, agent, channel, integers = row
     if not (isinstance(agent, str) and isinstance(channel, str)):
         raise ValueError(f"a step must be [time, agent, channel, [integers]], got {row!r}")
-    return Step(_whole("time", t), agent, _channel(channel), tuple(_whole("integers", k, least=None) for k in integers))
+    return PerturbedStep(
+        _whole("time", t), agent, _channel(channel), tuple(_whole("integers", k, least=None) for k in integers)
+    )
 
 
 def _expect(given: Any) -> Expect:

@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from robust_envs import L1, Finite, Linf, Switch, joint, per_episode
 from robust_envs.testing import falsify, replay_counterexample, returns_at_least
-from robust_envs.testing.counterexample import Step
+from robust_envs.testing.counterexample import PerturbedStep
 from robust_envs.testing.replay import shrink_counterexample
 
 
@@ -86,10 +86,10 @@ def test_smaller_sets_do_not_allow_it_and_larger_ones_do(found):
 @pytest.mark.parametrize(
     ("step", "said"),
     [
-        (Step(0, "agent_0", "observation", (257, 0, 0, 0)), "is not in Linf"),
-        (Step(0, "agent_0", "observation", (1, 0, 0)), "3 integers for 4 numbers"),
-        (Step(0, "agent_1", "observation", (1, 0, 0, 0)), "the file names no set for it"),
-        (Step(0, "agent_0", "action", (1,)), "the file names no set for it"),
+        (PerturbedStep(0, "agent_0", "observation", (257, 0, 0, 0)), "is not in Linf"),
+        (PerturbedStep(0, "agent_0", "observation", (1, 0, 0)), "3 integers for 4 numbers"),
+        (PerturbedStep(0, "agent_1", "observation", (1, 0, 0, 0)), "the file names no set for it"),
+        (PerturbedStep(0, "agent_0", "action", (1,)), "the file names no set for it"),
     ],
 )
 def test_what_the_sets_of_the_file_do_not_hold_is_outside(found, step, said):
@@ -119,9 +119,9 @@ def shifted(found, steps, channels, agents=("agent_0",)):
 
 def test_a_budget_over_the_episode_bounds_all_steps_together(found):
     channels = {"reward": per_episode(L1(1.0), horizon=12)}
-    twice = [Step(0, "agent_0", "reward", (-128,)), Step(1, "agent_0", "reward", (-128,))]
+    twice = [PerturbedStep(0, "agent_0", "reward", (-128,)), PerturbedStep(1, "agent_0", "reward", (-128,))]
     assert replay_counterexample(shifted(found, twice, channels), still, EchoEnv).verdict == "drifted"
-    thrice = [*twice, Step(2, "agent_0", "reward", (-1,))]
+    thrice = [*twice, PerturbedStep(2, "agent_0", "reward", (-1,))]
     assert replay_counterexample(shifted(found, thrice, channels), still, EchoEnv).verdict == "outside-set"
 
 
@@ -135,13 +135,13 @@ def test_a_budget_over_the_episode_bounds_all_steps_together(found):
     ],
 )
 def test_only_choices_of_the_set_are_played(found, members, choice, verdict):
-    one = shifted(found, [Step(0, "agent_0", "action", (choice,))], {"action": members})
+    one = shifted(found, [PerturbedStep(0, "agent_0", "action", (choice,))], {"action": members})
     assert replay_counterexample(one, stay, lambda: EchoEnv(action="late")).verdict == verdict
 
 
 def test_teams_with_one_set_over_all(found):
     agents = ("a_0", "a_1", "b_0")
-    one = shifted(found, [Step(1, "*", "reward", (0, -256, 0))], {"reward": joint(L1(1.0))}, agents)
+    one = shifted(found, [PerturbedStep(1, "*", "reward", (0, -256, 0))], {"reward": joint(L1(1.0))}, agents)
     team = {"a_0": still, "a_1": still, "b_0": lambda observation: 0}
     played = replay_counterexample(one, team, EchoParallel)
     bare = replay_counterexample(replace(one, steps=()), team, EchoParallel)
@@ -151,10 +151,10 @@ def test_teams_with_one_set_over_all(found):
 
 def test_whole_deltas_are_their_own_integers(found):
     space = spaces.Box(-5, 5, (3,), np.int64)
-    one = shifted(found, [Step(0, "agent_0", "observation", (2, 0, 0))], {"observation": Linf(2)})
+    one = shifted(found, [PerturbedStep(0, "agent_0", "observation", (2, 0, 0))], {"observation": Linf(2)})
     assert EchoEnv("int64").observation_space == space
     assert replay_counterexample(one, still, lambda: EchoEnv("int64")).verdict == "drifted"
-    three = replace(one, steps=(Step(0, "agent_0", "observation", (3, 0, 0)),))
+    three = replace(one, steps=(PerturbedStep(0, "agent_0", "observation", (3, 0, 0)),))
     assert replay_counterexample(three, still, lambda: EchoEnv("int64")).verdict == "outside-set"
 
 
@@ -162,7 +162,9 @@ def test_whole_deltas_are_their_own_integers(found):
 
 
 def test_shrinking_makes_it_smaller_and_records_it_anew(found):
-    padded = replace(found, steps=(*found.steps, Step(found.horizon - 1, "agent_0", "observation", (1, 1, 1, 1))))
+    padded = replace(
+        found, steps=(*found.steps, PerturbedStep(found.horizon - 1, "agent_0", "observation", (1, 1, 1, 1)))
+    )
     small = shrink_counterexample(padded, Lean(), make, max_episodes=300)
     assert len(small.steps) <= len(found.steps)
     assert small.shrink["from_steps"] == len(padded.perturbed_steps)

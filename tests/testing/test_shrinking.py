@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robust_envs import L2, Ellipsoid, Finite, Interval, Linf
-from robust_envs.testing import Step, falsify, returns_at_least, wilson
+from robust_envs.testing import PerturbedStep, falsify, returns_at_least, wilson
 from robust_envs.testing.lattice import decode, encode
 from robust_envs.testing.shrink import Judge, shrink_steps
 from robust_envs.testing.words import Rule, Term
@@ -16,7 +16,7 @@ PLACE = ("observation", "agent_0")
 
 
 def listed(numbers):
-    return [Step(t, "agent_0", "observation", tuple(row)) for t, row in enumerate(numbers) if any(row)]
+    return [PerturbedStep(t, "agent_0", "observation", tuple(row)) for t, row in enumerate(numbers) if any(row)]
 
 
 def harm(steps):
@@ -44,11 +44,11 @@ def test_what_is_left_is_one_minimal(numbers, bound):
 
 def test_sizes_shrink_together_as_far_as_the_violation_lasts():
     found = shrink_steps(listed([(100, 0)]), Judge(lambda some: 30.5 - harm(some), 1000), list)
-    assert found.steps == (Step(0, "agent_0", "observation", (31, 0)),)
+    assert found.steps == (PerturbedStep(0, "agent_0", "observation", (31, 0)),)
 
 
 def test_choices_go_whole_and_keep_their_names():
-    wanted = Step(5, "agent_0", "observation", (0,))
+    wanted = PerturbedStep(5, "agent_0", "observation", (0,))
     steps = [*listed([(2,), (1,), (2,)]), wanted]
     found = shrink_steps(steps, Judge(lambda some: 0.5 - (wanted in some), 1000), list, named={PLACE})
     assert found.steps == (wanted,)

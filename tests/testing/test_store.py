@@ -12,7 +12,7 @@ from robust_envs import L1, L2, Ellipsoid, Finite, Interval, Linf, Product, Swit
 from robust_envs.testing import (
     Counterexample,
     Expect,
-    Step,
+    PerturbedStep,
     load_counterexample,
     load_counterexamples,
     save_counterexample,
@@ -29,7 +29,7 @@ FOUND = Counterexample(
     q=256,
     property={"name": "returns_at_least", "expression": "return >= 200", "margin": -12.5},
     rule={"text": "delta[theta] = 0.3 * sign(x)", "terms": [[0, 2, 0, 1]]},
-    steps=tuple(Step(t, "agent_0", "observation", (0, 0, -176, 0)) for t in range(10)),
+    steps=tuple(PerturbedStep(t, "agent_0", "observation", (0, 0, -176, 0)) for t in range(10)),
     horizon=188,
     expect=Expect(188.0, 188, True, "d072"),
     search={"strategy": "signs", "episodes_to_first": 1, "budget": 50, "seed": 0},
@@ -83,7 +83,9 @@ def test_all_sets_can_be_kept(members, tmp_path):
 def test_perturbed_pictures_lie_in_an_npz_beside_it(tmp_path):
     rng = np.random.default_rng(0)
     steps = tuple(
-        Step(t, agent, "observation", tuple(rng.integers(-256, 257, 1000).tolist())) for t in range(4) for agent in "ab"
+        PerturbedStep(t, agent, "observation", tuple(rng.integers(-256, 257, 1000).tolist()))
+        for t in range(4)
+        for agent in "ab"
     )
     found = replace(FOUND, agents=("a", "b"), steps=steps)
     path = save_counterexample(found, tmp_path)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from robust_envs.natures import Move, Nature, is_choice
+from robust_envs.natures import Move, Nature
+from robust_envs.natures.move import is_choice
 from robust_envs.testing.problem import Place, Problem
 from robust_envs.testing.rules import Key, Window, nothing
 from robust_envs.testing.search.windows import random_windows

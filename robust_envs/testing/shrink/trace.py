@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from robust_envs.testing.counterexample import Step
+from robust_envs.testing.counterexample import PerturbedStep
 from robust_envs.testing.shrink.budget import Judge, patiently
 
 __all__ = ["Shrunk", "shrink_steps"]
@@ -23,16 +23,16 @@ class Shrunk:
         from_steps: How many steps were perturbed before.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[PerturbedStep, ...]
     one_minimal: bool
     episodes: int
     from_steps: int
 
 
 def shrink_steps(
-    steps: Sequence[Step],
+    steps: Sequence[PerturbedStep],
     judge: Judge,
-    nature: Callable[[Sequence[Step]], Any],
+    nature: Callable[[Sequence[PerturbedStep]], Any],
     *,
     named: Collection[tuple[str, str]] = (),
 ) -> Shrunk:
@@ -68,15 +68,15 @@ class _State:
 
     def __init__(
         self,
-        steps: tuple[Step, ...],
+        steps: tuple[PerturbedStep, ...],
         judge: Judge,
-        nature: Callable[[Sequence[Step]], Any],
+        nature: Callable[[Sequence[PerturbedStep]], Any],
         named: frozenset[tuple[str, str]],
     ) -> None:
         self.steps, self.judge, self.nature, self.named = steps, judge, nature, named
-        self._tried: dict[tuple[Step, ...], bool] = {}
+        self._tried: dict[tuple[PerturbedStep, ...], bool] = {}
 
-    def accept(self, steps: Sequence[Step]) -> bool:
+    def accept(self, steps: Sequence[PerturbedStep]) -> bool:
         """Keep a list if it violates."""
         key = tuple(steps)
         if key not in self._tried:
@@ -114,7 +114,7 @@ def _leave_out(state: _State, units: Callable[[_State], list[tuple[Any, ...]]], 
     return changed
 
 
-def _without(state: _State, gone: set[tuple[Any, ...]]) -> list[Step]:
+def _without(state: _State, gone: set[tuple[Any, ...]]) -> list[PerturbedStep]:
     """Make some units nominal: whole times, whole moves, or single numbers."""
     kept = []
     for step in state.steps:
@@ -139,7 +139,7 @@ def _scale(state: _State) -> None:
                 low = middle
 
 
-def _scaled(steps: Sequence[Step], factor: float, named: frozenset[tuple[str, str]]) -> list[Step]:
+def _scaled(steps: Sequence[PerturbedStep], factor: float, named: frozenset[tuple[str, str]]) -> list[PerturbedStep]:
     return [
         step
         if (step.channel, step.agent) in named

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from robust_envs.natures import Move, Noise, Nominal, Uniform, WorstCase, check_nature, is_choice
+from robust_envs.natures import Move, Noise, Nominal, Uniform, WorstCase, check_nature
+from robust_envs.natures.move import is_choice
 from robust_envs.sets import UncertaintySet
 from robust_envs.testing.strategies.members import RESOLUTION, place
 

@@ -1,8 +1,7 @@
 """What pytest loads of robust-envs: options, the marker, the failure section and the summary of what was searched.
 
-A module of its own, outside the package and light: pytest imports it in every run of every project where robust-envs
-is installed, and importing the package would bring gymnasium and numpy along. `robust_envs.testing.session` reads from
-here.
+It imports nothing of the package: pytest loads it in every run of every project where robust-envs is installed, and the
+rest would bring gymnasium and numpy along. `robust_envs.testing.session` reads from here.
 """
 
 from __future__ import annotations
