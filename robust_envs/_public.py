@@ -21,6 +21,7 @@ from robust_envs.natures import (
     WorstCase,
     scheduled,
 )
+from robust_envs.policies import MixedPolicy
 from robust_envs.seats import OutsideSetError
 from robust_envs.sets import (
     KL,
@@ -32,6 +33,8 @@ from robust_envs.sets import (
     ChiSquared,
     Contamination,
     CVaR,
+    Delay,
+    Dropout,
     Ellipsoid,
     Finite,
     Interval,
@@ -40,21 +43,25 @@ from robust_envs.sets import (
     Linf,
     LinfAmbiguity,
     Product,
+    Relative,
     ReverseKL,
     Scenarios,
     Switch,
     TotalVariation,
     UncertaintySet,
     Wasserstein,
+    heard,
     intersect,
     joint,
     per_episode,
     per_state,
     per_step,
+    said,
 )
 from robust_envs.shells.layers import find_wrapper
 from robust_envs.shells.overlay import overlay
 from robust_envs.traces import Executed, Recorded, Trace
+from robust_envs.worlds import Parameter
 from robust_envs.wrap import robust
 
 __all__ = [
@@ -68,7 +75,9 @@ __all__ = [
     "CVaR",
     "ChiSquared",
     "Contamination",
+    "Delay",
     "Drift",
+    "Dropout",
     "Ellipsoid",
     "Executed",
     "Finite",
@@ -80,17 +89,20 @@ __all__ = [
     "LinearFeedback",
     "Linf",
     "LinfAmbiguity",
+    "MixedPolicy",
     "Mixture",
     "Move",
     "Noise",
     "Nominal",
     "OutsideSetError",
+    "Parameter",
     "Periodic",
     "Policy",
     "Population",
     "Product",
     "RandomWalk",
     "Recorded",
+    "Relative",
     "Replay",
     "ReverseKL",
     "Scenarios",
@@ -103,6 +115,7 @@ __all__ = [
     "Wasserstein",
     "WorstCase",
     "find_wrapper",
+    "heard",
     "intersect",
     "joint",
     "overlay",
@@ -110,5 +123,6 @@ __all__ = [
     "per_state",
     "per_step",
     "robust",
+    "said",
     "scheduled",
 ]

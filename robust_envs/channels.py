@@ -7,6 +7,7 @@ the value's own structure, type and dtype.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,30 @@ from gymnasium import spaces
 from robust_envs.names import close_match
 from robust_envs.sets import Joint, PerEpisode, PerState, Product, UncertaintySet
 
-__all__ = ["CHANNELS", "BoxPort", "DiscretePort", "JointPort", "PartsPort", "Port", "ScalarPort", "make_port", "merge"]
+__all__ = [
+    "CHANNELS",
+    "ORDER",
+    "WORLD",
+    "BoxPort",
+    "DiscretePort",
+    "JointPort",
+    "PartsPort",
+    "Port",
+    "ScalarPort",
+    "make_port",
+    "merge",
+]
 
-CHANNELS = ("reward", "observation", "action")
+WORLD = ("dynamics", "start", "transition")
+"""Channels on the world itself: one nature for all agents, which `robust_envs.stage` lets move."""
+CHANNELS = ("reward", "observation", "action", "message", "delay", "dropout", "partners", *WORLD)
+
+# At each point of the order of play, who moves after whom: what is sent arrives late or never, and is then perturbed.
+ORDER = {
+    "reward": ("reward",),
+    "observation": ("observation", "message", "delay", "dropout"),
+    "action": ("partners", "message", "delay", "dropout", "action"),
+}
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Fit = Callable[[Array, Array, Array], Array] | None
@@ -57,7 +79,8 @@ class Port:
             value: Nominal value.
             delta: What nature chose, shape (dim,).
             fit: ``fit(delta, low, high)`` returns a member of the set inside the box of deltas [low, high]; ``None``
-                for monotone sets, where clipping the sum does.
+                for monotone sets, where clipping the sum does. Where no member fits, the sum is clipped all the same:
+                what comes out is the point of the space nearest to what nature chose.
 
         Returns:
             The perturbed value, of the type and dtype of `value`.
@@ -73,7 +96,8 @@ class Port:
             low, high = np.minimum(low, nominal), np.maximum(high, nominal)
             if fit is not None:
                 room = low - nominal, high - nominal
-                total = nominal + _cast(fit(np.asarray(delta, np.float64), *room), integer, nominal.dtype)
+                with suppress(ValueError):  # no member fits just here: the space has the last word
+                    total = nominal + _cast(fit(np.asarray(delta, np.float64), *room), integer, nominal.dtype)
             total = np.clip(total, low, high)
         return self.put(value, total)
 
@@ -196,7 +220,14 @@ class DiscretePort(Port):
         return np.asarray(value, np.int64).reshape(1)
 
     def put(self, value: Any, numbers: Array) -> Any:
-        choice = int(numbers[0])
+        return self.place(value, int(numbers[0]))
+
+    def number(self, value: Any) -> int:
+        """Return the choice in a value."""
+        return int(value.item()) if isinstance(value, np.ndarray | np.generic) else int(value)
+
+    def place(self, value: Any, choice: int) -> Any:
+        """Return a copy of `value` that holds a choice."""
         if isinstance(value, np.ndarray):
             return np.full(value.shape, choice, value.dtype)
         return type(value)(choice)

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 
 from robust_envs.names import close_match
 from robust_envs.nature_spaces import shown_size
 from robust_envs.natures import AsAgents, Policy
+from robust_envs.natures.move import leaves
 from robust_envs.seats import Seat
 from robust_envs.sets import UncertaintySet
 
-__all__ = ["check_flat", "check_policies", "check_radius", "check_trace", "check_whole"]
+__all__ = ["check_fits", "check_flat", "check_played", "check_policies", "check_radius", "check_trace", "check_whole"]
 
 
 def check_policies(nature: AsAgents | Policy, agents: Sequence[str], natures: Sequence[str]) -> None:
@@ -28,6 +30,16 @@ def check_policies(nature: AsAgents | Policy, agents: Sequence[str], natures: Se
             raise ValueError(f"{what} names {name!r}, the players are {players}{close_match(name, players)}")
     if missing := [name for name in players if name not in given]:
         raise ValueError(f"{what} must have an entry for each of {players}, {missing} missing")
+
+
+def check_played(nature: Any, members: UncertaintySet) -> None:
+    """Raise where a policy would have to be projected onto distributions, and nobody knows how."""
+    if not any(isinstance(leaf, AsAgents | Policy) for leaf in leaves(nature)):
+        return
+    try:
+        members.project(np.ones(members.dim or 1))
+    except NotImplementedError as error:
+        raise ValueError(f"{type(nature).__name__}() must be projected onto its set: {error}, got {members}") from error
 
 
 def check_radius(seat: Seat, radius: float) -> None:
@@ -49,6 +61,16 @@ def check_trace(trace: Any, keys: Sequence[tuple[str, str]]) -> None:
         for name in names:
             if name not in known:
                 raise ValueError(words.format(name, known) + close_match(name, known))
+
+
+def check_fits(channel: str, covered: Any, members: UncertaintySet, space: Any) -> None:
+    """Raise where every member is larger than the space is wide: nothing nature may do would ever stay inside."""
+    if not isinstance(space, spaces.Box) or members.monotone:
+        return
+    width = space.high.reshape(-1).astype(np.float64) - space.low.reshape(-1)
+    bounds = members.bounds
+    if ((bounds.low > width) | (bounds.high < -width)).any():
+        raise ValueError(f"{channel} of {covered}: no member of the set fits into {space}, got {members}")
 
 
 def check_whole(channel: str, covered: Any, members: UncertaintySet) -> None:

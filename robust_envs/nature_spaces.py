@@ -11,7 +11,7 @@ from gymnasium import spaces
 from gymnasium.spaces.utils import flatdim, flatten
 
 from robust_envs.natures import AsAgents
-from robust_envs.sets import Finite, Switch, UncertaintySet
+from robust_envs.sets import ChoiceSet, Finite, UncertaintySet
 
 __all__ = ["Interface", "look", "make_interface", "share", "shown_size"]
 
@@ -27,7 +27,8 @@ class Interface:
         observation_space: Box, float32; flat, or of the team's shape when padded.
         action_space: Box or Discrete, of the type and bounds of the opposed agent's.
         dim: Coordinates of the set; more in the action space is padding and ignored.
-        points: What a Discrete action stands for: row k - 1 is action k, 0 is "do nothing"; ``None`` for a Box.
+        points: What a Discrete action stands for: row k - 1 is action k, 0 is "do nothing"; a Box is cut into parts, of
+            which the middle one does nothing; ``None`` for deltas in a Box.
         choices: Whether the points are choices that replace a discrete value (else deltas, in units of the set).
     """
 
@@ -53,7 +54,7 @@ class Interface:
         """
         numbers = self._numbers(action)
         if isinstance(self.action_space, spaces.Box):
-            return self._scaled(numbers, allowed)
+            return self._binned(numbers) if self.choices else self._scaled(numbers, allowed)
         index = int(numbers[0]) - int(self.action_space.start) - 1  # type: ignore[attr-defined]
         if self.choices:
             return np.array([np.nan if not 0 <= index < len(self.points) else self.points[index]])
@@ -72,10 +73,21 @@ class Interface:
             raise ValueError(f"must act in {self.action_space}, got {action!r}")
         return numbers
 
-    def _scaled(self, action: Array, allowed: UncertaintySet) -> Array:
+    def _binned(self, action: Array) -> Array:
+        """Cut the interval into as many equal parts as there are things to do; the middle one leaves the value."""
+        menu = list(self.points)
+        menu.insert(len(menu) // 2, np.nan)
+        part = int((self._centred(action)[0] + 1) / 2 * len(menu))
+        return np.array([menu[min(part, len(menu) - 1)]])
+
+    def _centred(self, action: Array) -> Array:
+        """Map the action space to [-1, 1]."""
         box: Any = self.action_space
         low, high = float(box.low.reshape(-1)[0]), float(box.high.reshape(-1)[0])
-        x = np.clip((action - low) / (high - low) * 2 - 1, -1, 1)
+        return np.clip((action - low) / (high - low) * 2 - 1, -1, 1)
+
+    def _scaled(self, action: Array, allowed: UncertaintySet) -> Array:
+        x = self._centred(action)
         bounds = allowed.bounds
         below, above = bounds.low, bounds.high
         holds_zero = (below <= 0) & (above >= 0)
@@ -165,30 +177,27 @@ def make_interface(
 
     Returns:
         The interface.
-
-    Raises:
-        ValueError: If the opposed agent acts in a Box and nature would have to pick a discrete choice with it.
     """
     dim = members.dim or 1
     observation = spaces.Box(-np.inf, np.inf, (size,), np.float32)
     grid = nature.grid if isinstance(nature, AsAgents) else None
-    if choice is not None:
-        points = _choices(choice, members)
-        return Interface(observation, spaces.Discrete(1 + len(points)), dim, tuple(points), True)
+    points = None if choice is None else tuple(_choices(choice, members))
+    if points is not None and not isinstance(team_action, spaces.Box):
+        return Interface(observation, spaces.Discrete(1 + len(points)), dim, points, True)
     if isinstance(team_action, spaces.Box):
         low, high = float(team_action.low.min()), float(team_action.high.max())
         if not (np.isfinite(low) and np.isfinite(high) and low < high):
             low, high = -1.0, 1.0
         dtype: Any = team_action.dtype.type if team_action.dtype.kind == "f" else np.float32
-        return Interface(observation, spaces.Box(low, high, (dim,), dtype), dim)
+        return Interface(observation, spaces.Box(low, high, (dim,), dtype), dim, points, points is not None)
     return Interface(observation, spaces.Discrete(1 + (grid or 2 * dim)), dim, grid=grid)
 
 
 def _choices(space: Any, members: UncertaintySet) -> list[int]:
     if isinstance(members, Finite):
         return [int(np.reshape(member, -1)[0]) for member in members.members]
-    assert isinstance(members, Switch)  # the two sets that bind to a discrete space
-    return list(range(int(space.start), int(space.start + space.n)))
+    assert isinstance(members, ChoiceSet)  # the other sets that bind to a discrete space
+    return members.choices(space)
 
 
 def share(interfaces: Sequence[Interface]) -> list[Interface]:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
-from robust_envs.channels import CHANNELS, JointPort, Port, make_port
-from robust_envs.checks import check_flat, check_policies, check_radius, check_trace, check_whole
+from robust_envs.channels import CHANNELS, ORDER, WORLD, JointPort
+from robust_envs.checks import check_flat, check_policies, check_radius, check_trace
 from robust_envs.names import close_match
-from robust_envs.nature_spaces import look, look_at_all, make_interface, pad_to_team, share, shown_size
-from robust_envs.natures import AsAgents, Policy, Replay, check_nature
-from robust_envs.natures.move import is_drawn, leaves
+from robust_envs.nature_spaces import make_interface, pad_to_team, share, shown_size
+from robust_envs.natures import AsAgents, Policy, Replay
+from robust_envs.natures.move import leaves
 from robust_envs.natures.played import as_agents
-from robust_envs.seats import ScaledSeat, Seat, make_seat
-from robust_envs.sets import Joint, PerState, Product, UncertaintySet
+from robust_envs.seating import PREFIX, Seating, base_agents
+from robust_envs.seats import Chain, PartnerSeat, ScaledSeat, Seat
+from robust_envs.stage import Stage
 from robust_envs.streams import stream
 from robust_envs.traces import Executed, Trace
+from robust_envs.worlds import World
 
 __all__ = ["PREFIX", "Perturber"]
 
-PREFIX = "nature_"
 Array = np.ndarray[Any, np.dtype[Any]]
 Space = spaces.Space[Any]
 
@@ -40,6 +41,8 @@ class Perturber:
         first: Number of nature agents below: ours are counted on from there.
         trace: Whether to record.
         state_space: Space of ``env.state()``, for natures that see the state.
+        name: The environment's, where it is known for its messages.
+        world: The environment, for the channels on the world itself.
 
     Raises:
         TypeError: For something that is not a set or not a nature.
@@ -58,6 +61,8 @@ class Perturber:
         first: int = 0,
         trace: bool = False,
         state_space: Space | None = None,
+        name: str | None = None,
+        world: World | None = None,
     ) -> None:
         self.nature, self.depth, self.recording = nature, depth, trace
         self.agents_nature = as_agents(nature)
@@ -66,13 +71,19 @@ class Perturber:
             "action": action_space,
             "reward": lambda agent: None,
         }
+        seating = Seating(nature, self._spaces, self.agents_nature, name)
         if any(isinstance(agent, tuple) for agent in agents):
             raise ValueError(f"agent ids must not be tuples, which stand for several agents here, got {list(agents)}")
         self.seats: list[Seat] = []
-        for channel in CHANNELS:
-            for covered, members in self._resolve(channel, channels.get(channel), agents):
-                self.seats.append(self._seat(channel, covered, members, first + len(self.seats)))
-        self._by_channel = {channel: [s for s in self.seats if s.channel == channel] for channel in CHANNELS}
+        for channel in (one for one in CHANNELS if one not in WORLD):
+            for covered, members in seating.resolve(channel, channels.get(channel), agents):
+                self.seats.append(seating.seat(channel, covered, members, first + len(self.seats)))
+        self.stage = self._set_stage(channels, seating, agents, world, first)
+        self._by_point = {
+            point: [seat for channel in order for seat in self.seats if (seat.channel, seat.point) == (channel, point)]
+            for point, order in ORDER.items()
+        }
+        self.partners = [seat for seat in self.seats if isinstance(seat, PartnerSeat)]
         if not self.seats:
             raise ValueError(f"at least one channel must be given a set: {', '.join(CHANNELS)}")
         played = [leaf for leaf in leaves(nature) if isinstance(leaf, AsAgents | Policy)]
@@ -93,12 +104,19 @@ class Perturber:
         for seat in self.seats:
             seat.clear()  # now that they know whether to record
 
-    def __getitem__(self, channel: str) -> list[Seat]:
-        return self._by_channel[channel]
+    def __getitem__(self, point: str) -> list[Seat]:
+        return self._by_point[point]
 
-    def only(self, channel: str) -> Seat | None:
-        """The one seat on `channel` of a single-agent environment, if any."""
-        return next(iter(self[channel]), None)
+    def only(self, point: str) -> Seat | Chain | None:
+        """The seat at a point of the order of play of a single-agent environment, if any; several as one."""
+        seats = self[point]
+        return Chain(seats) if len(seats) > 1 else next(iter(seats), None)
+
+    def face(self, observations: Mapping[str, Any]) -> None:
+        """Tell partners what the agents see whose parts they play."""
+        for seat in self.partners:
+            if seat.agents[0] in observations:
+                seat.face(observations[seat.agents[0]])
 
     def begin(self, seed: int | None, options: dict[str, Any] | None) -> tuple[int | None, dict[str, Any] | None]:
         """Start an episode; call it before the environment is reset.
@@ -124,7 +142,13 @@ class Perturber:
         if options is not None and "radius" in options:
             options = self._take_radius(options)
         self._start(seed, options)
+        self.restore()
         return seed, options
+
+    def restore(self) -> None:
+        """Give the environment back its own parameters."""
+        if self.stage is not None:
+            self.stage.restore()
 
     def go_on(self) -> None:
         """Start an episode which the environment began by itself."""
@@ -143,6 +167,21 @@ class Perturber:
             self.actions_taken = {}
         for seat in self.seats:
             seat.begin()
+
+    def _set_stage(
+        self, channels: Mapping[str, Any], seating: Seating, agents: Sequence[str], world: World | None, first: int
+    ) -> Stage | None:
+        """Seat the natures of the world, if any channel is about it."""
+        acts = {}
+        for channel in WORLD:
+            if channels.get(channel) is not None:
+                assert world is not None  # shells that know no world refuse these channels
+                lever = world.lever(channel, channels[channel])
+                acts[channel] = seating.act(channel, lever, agents, first + len(self.seats))
+                self.seats.append(acts[channel].seat)
+        if world is None or not acts:
+            return None
+        return Stage(world, acts, self.depth)
 
     def _take_radius(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
         """Set our part of ``options["radius"]`` and return the options for the environment."""
@@ -167,16 +206,18 @@ class Perturber:
                 raise ValueError(
                     f"radius names channel {channel!r}, this layer has {known}{close_match(channel, known)}"
                 )
-        pairs = [(seat, value) for channel, value in by_channel.items() for seat in self[channel]]
+        pairs = [
+            (seat, value) for channel, value in by_channel.items() for seat in self.seats if seat.channel == channel
+        ]
         for seat, value in pairs:
             check_radius(seat, value)  # raises before anything has changed
         for seat, value in pairs:
             seat.set_radius(value)
         self._radius.update(by_channel)  # a trace must find it again
 
-    def move(self, channel: str, values: dict[str, Any], observations: Mapping[str, Any], infos: Any = None) -> None:
-        """Let all natures of a channel move on `values` (by agent), which is changed in place."""
-        for seat in self._by_channel[channel]:
+    def move(self, point: str, values: dict[str, Any], observations: Mapping[str, Any], infos: Any = None) -> None:
+        """Let all natures at a point of the order of play move on `values` (by agent), which is changed in place."""
+        for seat in self._by_point[point]:
             agent = seat.agent
             if isinstance(agent, tuple):
                 present = {one: values[one] for one in agent if one in values}
@@ -238,6 +279,9 @@ class Perturber:
         """Return which numbers of which seat are about an agent, or are a nature's own, by (channel, agent)."""
         places = {(seat.channel, seat.name): (seat, slice(0, seat.port.dim)) for seat in self.seats}
         for seat in self.seats:
+            if seat.channel in WORLD:  # all agents are told all of it
+                places |= {(seat.channel, agent): (seat, slice(0, seat.port.dim)) for agent in seat.agents}
+                continue
             ports = seat.port.ports if isinstance(seat.port, JointPort) else {seat.agents[0]: seat.port}
             start = 0
             for agent, port in ports.items():
@@ -255,70 +299,6 @@ class Perturber:
         self.__dict__.update(state)
         if self.seed is None:
             self._seed(None)  # two copies of an unseeded environment must not draw the same noise
-
-    def _resolve(self, channel: str, given: Any, agents: Sequence[str]) -> Iterable[tuple[Any, UncertaintySet]]:
-        """Yield (agent or agents, set) for what the user wrote under a channel."""
-        if given is None:
-            return []
-        if isinstance(given, Joint):
-            covered = tuple(base_agents(agents))
-            return [(covered, given)] if len(covered) > 1 else [(covered[0], given.inner)]
-        if isinstance(given, Mapping) and not isinstance(given, UncertaintySet):
-            for agent in given:
-                if agent not in agents:
-                    hint = close_match(agent, agents)
-                    raise ValueError(f"{channel} names agent {agent!r}, the environment has {list(agents)}{hint}")
-            pairs = [(agent, given[agent]) for agent in agents if agent in given]
-        else:
-            pairs = [(agent, given) for agent in base_agents(agents)]
-        for _, members in pairs:
-            if not isinstance(members, UncertaintySet):
-                raise TypeError(f"{channel} must be an uncertainty set or a dict by agent of such, got {members!r}")
-            if isinstance(members, Joint):
-                raise ValueError(f"{channel}: joint(set) covers all agents and cannot stand in a dict, got {given!r}")
-        return pairs
-
-    def _seat(self, channel: str, covered: Any, members: UncertaintySet, number: int) -> Seat:
-        ports = {agent: self._port(channel, agent, members) for agent in as_tuple(covered)}
-        port: Port = JointPort(ports) if isinstance(members, Joint) else next(iter(ports.values()))
-        inner = members.inner if isinstance(members, Joint) else members
-        bound = self._bind(channel, covered, inner, port)
-        check_nature(self.nature, channel, bound)
-        if np.dtype(port.space.dtype).kind in "iu" and not isinstance(port.space, spaces.Discrete):
-            check_whole(channel, covered, bound)
-        looks = tuple((agent, self._look(agent)) for agent in as_tuple(covered))
-        return make_seat(
-            channel=channel,
-            agent=covered,
-            port=port,
-            members=bound,
-            nature=self.nature,
-            look=look_at_all(looks) if isinstance(members, Joint) else looks[0][1],
-            name=f"{PREFIX}{number}",
-        )
-
-    def _look(self, agent: str) -> Callable[[Any], Array]:
-        """Return what turns an agent's observation into what nature sees; natures that draw or replay see nothing."""
-        if is_drawn(self.nature) or isinstance(self.nature, Replay):
-            return _nothing_seen
-        space = self._spaces["observation"](agent)
-        if self.agents_nature is None or self.agents_nature.observe != "state":
-            check_flat(space, f"the observation of {agent}")
-        return look(space)
-
-    def _port(self, channel: str, agent: str, members: UncertaintySet) -> Port:
-        port = make_port(channel, agent, self._spaces[channel](agent), members)
-        if isinstance(members, Joint) and isinstance(port.space, spaces.Discrete):
-            raise ValueError(f"{channel} of {agent}: joint(set) adds deltas and cannot act on {port.space}")
-        return port
-
-    def _bind(self, channel: str, covered: Any, members: UncertaintySet, port: Port) -> UncertaintySet:
-        plain = members.inner if isinstance(members, PerState) else members
-        target = self._spaces[channel](covered) if isinstance(plain, Product) else port.space
-        try:
-            return members.bind(target)
-        except ValueError as error:
-            raise ValueError(f"{channel} of {covered}: {error}") from error
 
     def _introduce(self, agents: Sequence[str], state_space: Any) -> None:
         """Give each seat the spaces through which a policy or an agent plays it."""
@@ -353,26 +333,12 @@ class Perturber:
         return pairs[0]
 
 
-def _nothing_seen(_observation: Any) -> Array:
-    return np.zeros(0, np.float32)
-
-
 def _numbers(action: Any) -> Array:
     """Copy an action; the parts of a Dict or Tuple one after the other, for no file holds them as they are."""
     if isinstance(action, int) or not isinstance(action, Mapping | tuple):
         return np.array(action)
     parts = action.values() if isinstance(action, Mapping) else action
     return np.concatenate([_numbers(part).reshape(-1) for part in parts])
-
-
-def as_tuple(covered: Any) -> tuple[str, ...]:
-    """Agents as a tuple, one or many."""
-    return covered if isinstance(covered, tuple) else (covered,)
-
-
-def base_agents(agents: Iterable[str]) -> list[str]:
-    """Leave out nature agents of layers below: a channel covers them only when named."""
-    return [agent for agent in agents if not str(agent).startswith(PREFIX)]
 
 
 def legal(observation: Any, infos: Any, agent: str) -> Any:

@@ -2,15 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
 
-__all__ = ["Policy", "act", "check_policy", "team_actions"]
+import numpy as np
+
+__all__ = ["MixedPolicy", "Policy", "act", "check_policy", "team_actions"]
 
 Policy = Any
 """An object with ``predict(observation, deterministic=...) -> (action, state)``, a callable from observation
 to action, or a mapping from agent id to either. An object whose ``multi_agent`` is true gets and returns
 dictionaries by agent."""
+
+
+@final
+@dataclass(frozen=True)
+class MixedPolicy:
+    """Mix policies: whenever the partner is drawn, one of them is, by weight; for ``partners=`` of `robust`.
+
+    Nature picks among the members of a set, and cannot pick inside a mixture: ``Finite([a, MixedPolicy([b, c])])``
+    leaves it the choice between a and a toss-up of b and c.
+
+    Args:
+        policies: At least one; see `Policy`.
+        weights: How often each, >= 0, not all 0; equally often by default.
+
+    Raises:
+        TypeError: If one of them cannot be asked.
+        ValueError: If there are none, or weights do not fit.
+
+    Example:
+        >>> from robust_envs import MixedPolicy
+        >>> MixedPolicy([lambda seen: 0, lambda seen: 1], weights=(3, 1)).drawn(0.8)(None)
+        1
+    """
+
+    policies: Sequence[Any]
+    weights: Sequence[float] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.policies, str) or not isinstance(self.policies, Sequence) or not len(self.policies):
+            raise ValueError(f"policies must be a sequence of at least one, got policies={self.policies!r}")
+        object.__setattr__(self, "policies", tuple(self.policies))
+        for policy in self.policies:
+            check_policy(policy, name="policies")
+        weights = np.ones(len(self.policies)) if self.weights is None else np.asarray(self.weights, np.float64)
+        fits = weights.shape == (len(self.policies),) and np.isfinite(weights).all() and bool((weights >= 0).all())
+        if not fits or not weights.any():
+            raise ValueError(
+                f"weights must be {len(self.policies)} numbers >= 0, one for each policy, not all 0, "
+                f"got weights={self.weights!r}"
+            )
+        object.__setattr__(self, "weights", tuple(weights.tolist()))
+
+    def drawn(self, luck: float) -> Policy:
+        """Return the policy for a number drawn uniformly from [0, 1)."""
+        assert self.weights is not None  # set above
+        edges = np.cumsum(self.weights) / np.sum(self.weights)
+        last = np.flatnonzero(self.weights)[-1]  # sums of weights round: luck next to 1 must not fall behind it
+        return self.policies[min(int(np.searchsorted(edges, luck, side="right")), int(last))]
+
+    def __call__(self, observation: Any) -> Any:
+        """Refuse to act: a mixture has no random stream of its own.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError("MixedPolicy must be drawn before it acts: give it to partners={agent: Finite([...])}")
 
 
 def act(policy: Policy, observation: Any, *, agent: str, deterministic: bool = True) -> Any:

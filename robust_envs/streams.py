@@ -21,7 +21,7 @@ def stream(seed: int | None, *, depth: int, channel: str, agent: str) -> np.rand
         seed: Seed of the episode (``env.reset(seed=...)``); ``None`` draws fresh entropy.
         depth: Number of robust layers below this one.
         channel: Channel name, e.g. ``"observation"``.
-        agent: Agent id, or ``"*"`` for a nature that covers several agents.
+        agent: Agent id, or ``"*"`` for a nature that covers all agents, ``"a+b"`` for one that covers some.
 
     Returns:
         A generator which depends on nothing but the arguments.

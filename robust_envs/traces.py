@@ -51,7 +51,8 @@ class Trace:
         seed: Seed which the episode was reset with; ``None`` if there was none.
         options: Options which it was reset with.
         depth: Number of robust layers below the one that recorded it.
-        moves: `Recorded` by (channel, agent); a nature that covers several agents is ``"*"``.
+        moves: `Recorded` by (channel, agent); a nature that covers all agents is ``"*"``, one that covers
+            some of them ``"a+b"``.
         actions: What each agent wanted to do, by agent, flat, shape (T, ...).
         sets: The declared sets, in words, by ``"channel agent"``.
 

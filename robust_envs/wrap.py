@@ -30,6 +30,13 @@ def robust(
     reward: Any = None,
     observation: Any = None,
     action: Any = None,
+    message: Any = None,
+    delay: Any = None,
+    dropout: Any = None,
+    partners: Any = None,
+    dynamics: Any = None,
+    start: Any = None,
+    transition: Any = None,
     nature: Any = ...,
     info: str | None = None,
     trace: bool = False,
@@ -49,6 +56,15 @@ def robust(
             other Dict and Tuple spaces take a `Product`.
         action: The same for actions. Discrete actions take `Finite` (replacements) or `Switch` (any legal action, with
             some probability).
+        message: Uncertainty of what agents say and hear: a set, `said` or `heard`, or a dict by agent of these. What is
+            a message is known for the tasks of mpe2.
+        delay: How late observations or actions may be: a `Delay`, or a dict by agent.
+        dropout: How often they may be lost: a `Dropout`, or a dict by agent.
+        partners: Who may play other agents: a dict by the agent played, of `Finite` sets of policies.
+        dynamics: Uncertainty of physical parameters: a dict by name, path or `Parameter`. `Interval` and `Finite` list
+            values, other sets stand around the nominal value. Drawn once an episode, with `per_step` at every step.
+        start: Uncertainty of the first state: a set, or a dict by part of the state.
+        transition: Uncertainty of the next state, likewise; for a `MarkovGameEnv` a set of distributions.
         nature: Who picks: `Nominal`, `Uniform`, `Noise`, `WorstCase`, `Policy`, `Replay`, `AsAgents`, `GradientAttack`,
             `LinearFeedback`, one with a shape in time (`Impulse`, `Step`, `Periodic`, `Drift`, `RandomWalk`), one made
             of others (`Mixture`, `Population`, `scheduled`) or any callable of `Move`. With `AsAgents` a Gymnasium Env
@@ -87,7 +103,18 @@ def robust(
         )
     if nature is ...:
         raise TypeError("nature must be given: robust(env, ..., nature=Uniform()), for instance")
-    channels = {"reward": reward, "observation": observation, "action": action}
+    channels = {
+        "reward": reward,
+        "observation": observation,
+        "action": action,
+        "message": message,
+        "delay": delay,
+        "dropout": dropout,
+        "partners": partners,
+        "dynamics": dynamics,
+        "start": start,
+        "transition": transition,
+    }
     options: dict[str, Any] = {"nature": nature, "info": info, "trace": trace}
     if as_agents(nature) is not None:
         return _with_agents(env, channels, options)

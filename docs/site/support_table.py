@@ -3,6 +3,7 @@
 Run from the repository: python docs/site/support_table.py
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,10 +15,14 @@ import torch
 from gymnasium.vector import SyncVectorEnv, VectorEnv
 from mpe2 import simple_spread_v3
 from pettingzoo import ParallelEnv
+from pettingzoo.utils import parallel_to_aec
 
 from robust_envs import (
     AsAgents,
+    Delay,
     Drift,
+    Dropout,
+    Finite,
     GradientAttack,
     Impulse,
     LinearFeedback,
@@ -32,12 +37,22 @@ from robust_envs import (
     Replay,
     Step,
     Switch,
-    UncertaintySet,
+    TotalVariation,
     Uniform,
     WorstCase,
+    heard,
+    per_step,
     robust,
+    said,
     scheduled,
 )
+from robust_envs.envs import MarkovDecisionEnv, MarkovGameEnv, named_game
+
+
+def first(_observation: Any) -> int:
+    """Do nothing, as an agent with discrete actions."""
+    return 0
+
 
 PAGE = Path(__file__).parents[1] / "support.md"
 HEAD = """# Which nature plays where
@@ -49,16 +64,36 @@ compares it with what the code does.
 """
 APIS = ("Env", "VectorEnv", "ParallelEnv", "AECEnv")
 # What is uncertain, by the words of a table's title: the channel, whether actions are discrete, and the set.
-PLACES: dict[str, tuple[str, bool, UncertaintySet]] = {
+PLACES: dict[str, tuple[str, bool, Any]] = {
     "reward": ("reward", False, Linf(0.5)),
     "observation": ("observation", False, Linf(0.1)),
     "action, continuous": ("action", False, Linf(0.1)),
     "action, discrete": ("action", True, Switch(0.5)),
+    "message, said": ("message", True, said(Switch(0.5), base=1)),
+    "message, heard": ("message", False, heard(Linf(0.1), at=[0])),
+    "message, heard, other words": ("message", False, heard(Switch(0.5), at=[0, 1])),
+    "delay of observations": ("delay", False, Delay(2)),
+    "delay of actions": ("delay", True, Delay(2, of="action")),
+    "dropout of observations": ("dropout", False, Dropout(0.5)),
+    "dropout of actions": ("dropout", True, Dropout(0.5, of="action")),
+    "partners": ("partners", True, {"agent_1": Finite([first])}),
+    "dynamics": ("dynamics", False, {"Pendulum": {"m": Linf(0.1)}, "spread": {"damping": Linf(0.1)}}),
+    "dynamics, per step": (
+        "dynamics",
+        False,
+        {"Pendulum": {"m": per_step(Linf(0.1))}, "spread": {"damping": per_step(Linf(0.1))}},
+    ),
+    "start": ("start", False, Linf(0.1)),
+    "transition, of a state": ("transition", False, Linf(0.1)),
+    "transition, of a game played from its arrays": ("transition", True, TotalVariation(0.1)),
 }
+TABULAR = "transition, of a game played from its arrays"
 
 
-def make_env(api: str, *, discrete: bool) -> Any:
+def make_env(api: str, *, discrete: bool, tabular: bool = False) -> Any:
     """Build a small environment of an API."""
+    if tabular:
+        return make_game(api)
     name = "CartPole-v1" if discrete else "Pendulum-v1"
     if api == "Env":
         return gymnasium.make(name)
@@ -68,6 +103,22 @@ def make_env(api: str, *, discrete: bool) -> Any:
     return module(max_cycles=5, continuous_actions=not discrete)
 
 
+def make_game(api: str) -> Any:
+    """Build a Markov game that is played from its arrays."""
+    if api in ("Env", "VectorEnv"):
+        env = MarkovDecisionEnv(named_game("riverswim"), horizon=5)
+        return env if api == "Env" else SyncVectorEnv([lambda: env])
+    game = MarkovGameEnv(named_game("stag-hunt"), horizon=5)
+    return game if api == "ParallelEnv" else parallel_to_aec(game)
+
+
+def here(members: Any, api: str) -> Any:
+    """Return the set for the environment of an API, where it names what there is in one only."""
+    if not isinstance(members, dict) or "Pendulum" not in members:
+        return members
+    return members["Pendulum" if api in ("Env", "VectorEnv") else "spread"]
+
+
 def sizes(env: Any, channel: str) -> tuple[int, int, int]:
     """Return how many numbers a nature moves, sees, and how many an agent does."""
     if isinstance(env, VectorEnv):
@@ -75,10 +126,11 @@ def sizes(env: Any, channel: str) -> tuple[int, int, int]:
     elif isinstance(env, gymnasium.Env):
         observation, action = env.observation_space, env.action_space
     else:
-        observation, action = env.observation_space("agent_0"), env.action_space("agent_0")
+        agent = env.possible_agents[0]
+        observation, action = env.observation_space(agent), env.action_space(agent)
     seen = gymnasium.spaces.flatdim(observation)
     acts = gymnasium.spaces.flatdim(action)
-    moved = {"reward": 1, "observation": seen, "action": acts}[channel]
+    moved = {"observation": seen, "action": acts}.get(channel, 1)
     return (1 if channel == "action" and isinstance(action, gymnasium.spaces.Discrete) else moved), seen, acts
 
 
@@ -100,11 +152,6 @@ def team(observation: Any) -> Any:
     return np.zeros(1 if len(observation) < 10 else 5, np.float32)
 
 
-def first(_observation: Any) -> int:
-    """Do nothing, as an agent with discrete actions."""
-    return 0
-
-
 def look(move: Any) -> Any:
     """Leave what is as it is."""
     return move.nominal if getattr(move.set, "discrete", False) else np.zeros(len(move.nominal))
@@ -119,21 +166,33 @@ def attack(env: Any, channel: str, discrete: bool) -> GradientAttack:
     return GradientAttack(net, discrete=discrete, target="least" if discrete else "divergence")
 
 
-def replay(env: Any, channel: str, _discrete: bool, members: UncertaintySet) -> Replay:
+def replay(env: Any, channel: str, _discrete: bool, members: Any) -> Replay:
     """Record an episode to be replayed."""
     recorded = robust(env, **{channel: members}, nature=Nominal(), trace=True)
     recorded.reset(seed=0)
     return Replay(recorded.trace)
 
 
-Make = Callable[[Any, str, bool, UncertaintySet], Any]
+def feedback(env: Any, channel: str, _discrete: bool, members: Any) -> LinearFeedback:
+    """Build the feedback of the shape that a channel asks for."""
+    moved, seen, _ = sizes(env, channel)
+    if channel in ("dynamics", "start", "transition"):  # one nature that sees all agents
+        recorded = robust(env, **{channel: members}, nature=Nominal(), trace=True)
+        recorded.reset(seed=0)
+        first_trace = recorded.trace[0] if isinstance(recorded.trace, tuple) else recorded.trace
+        moved = first_trace.moves[channel, "*"].executed.shape[1]
+        seen *= len(getattr(env, "possible_agents", [None]))
+    return LinearFeedback(np.ones((moved, seen)))
+
+
+Make = Callable[[Any, str, bool, Any], Any]
 NATURES: dict[str, Make] = {
     "Nominal()": lambda *_: Nominal(),
     "Uniform()": lambda *_: Uniform(),
     "Noise()": lambda *_: Noise(),
     "WorstCase()": lambda *_: WorstCase(),
     "any callable": lambda *_: look,
-    "LinearFeedback(K)": lambda env, channel, *_: LinearFeedback(np.ones(sizes(env, channel)[:2])),
+    "LinearFeedback(K)": feedback,
     "GradientAttack(policy)": lambda env, channel, discrete, _: attack(env, channel, discrete),
     "Policy(p)": lambda *_: Policy(zeros),
     "Replay(trace)": replay,
@@ -155,10 +214,11 @@ NATURES: dict[str, Make] = {
 
 def reason(place: str, nature: str, api: str) -> str | None:
     """Try a combination; return why it is refused, ``None`` if it is not."""
-    channel, discrete, members = PLACES[place]
-    value = NATURES[nature](make_env(api, discrete=discrete), channel, discrete, members)
+    channel, discrete, given = PLACES[place]
+    members, tabular = here(given, api), place == TABULAR
     try:
-        env = robust(make_env(api, discrete=discrete), **{channel: members}, nature=value)
+        value = NATURES[nature](make_env(api, discrete=discrete, tabular=tabular), channel, discrete, members)
+        env = robust(make_env(api, discrete=discrete, tabular=tabular), **{channel: members}, nature=value)
     except ValueError as error:
         return _general(str(error))
     with closing(env):
@@ -180,7 +240,7 @@ def step(env: Any) -> None:
 
 def _general(words: str) -> str:
     """Leave out the value of this very try."""
-    return words.split(", got ")[0].replace("\n", " ")
+    return re.sub(r" with \d+ numbers here", "", words.split(", got ")[0].replace("\n", " "))
 
 
 def page() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium
@@ -16,6 +16,9 @@ from robust_envs.envs._checks import whole
 from robust_envs.envs.markov_game import MarkovGame
 
 __all__ = ["MarkovDecisionEnv", "MarkovGameEnv"]
+
+Kernels = dict[int, Callable[[NDArray[Any]], NDArray[Any]]]
+"""What robust layers make of the distribution of the next state, by depth: the innermost first."""
 
 
 class _Table:
@@ -32,9 +35,14 @@ class _Table:
     def begin(self, rng: np.random.Generator) -> int:
         return _climb(self.first, rng)
 
-    def step(self, state: int, actions: tuple[int, ...], rng: np.random.Generator) -> tuple[int, NDArray[Any], bool]:
+    def step(
+        self, state: int, actions: tuple[int, ...], rng: np.random.Generator, kernels: Kernels
+    ) -> tuple[int, NDArray[Any], bool]:
         place = (state, *actions)
-        following = _climb(_ladder(self.transitions[place]), rng)
+        distribution = self.transitions[place]
+        for depth in sorted(kernels):
+            distribution = kernels[depth](distribution)
+        following = _climb(_ladder(distribution), rng)
         paid = self.rewards[place] if self.rewards.ndim == self.transitions.ndim else self.rewards[(*place, following)]
         return following, paid, bool(self.terminal[following])
 
@@ -80,6 +88,7 @@ class MarkovGameEnv(ParallelEnv[str, np.int64, np.int64]):
         self.state_space = Discrete(game.n_states)
         self._rng = np.random.default_rng()
         self._state, self._steps, self._story = 0, 0, ""
+        self.kernels: Kernels = {}
 
     def observation_space(self, agent: str) -> Space[np.int64]:
         return self.observation_spaces[agent]
@@ -104,6 +113,7 @@ class MarkovGameEnv(ParallelEnv[str, np.int64, np.int64]):
         """
         if seed is not None:
             self._rng, _ = seeding.np_random(seed)
+        self.kernels.clear()  # a robust layer puts its own back when the episode has begun
         self._state = _first_state(self._table, self.game, options, self._rng)
         self._steps, self.agents, self._story = 0, list(self.possible_agents), _tell_state(self.game, self._state)
         return self._observe(), {agent: {} for agent in self.agents}
@@ -127,7 +137,7 @@ class MarkovGameEnv(ParallelEnv[str, np.int64, np.int64]):
             raise RuntimeError("the episode is over, or has not begun: call reset() before step()")
         joint = tuple(_checked_action(self.game, i, agent, actions) for i, agent in enumerate(self.agents))
         before = self._state
-        self._state, rewards, over = self._table.step(before, joint, self._rng)
+        self._state, rewards, over = self._table.step(before, joint, self._rng, self.kernels)
         self._steps += 1
         cut = self.horizon is not None and self._steps >= self.horizon and not over
         agents = self.agents
@@ -190,15 +200,17 @@ class MarkovDecisionEnv(gymnasium.Env[np.int64, np.int64]):
         self.observation_space: Space[np.int64] = Discrete(game.n_states)
         self.action_space: Space[np.int64] = Discrete(game.n_actions[0])
         self._state, self._steps, self._story, self._playing = 0, 0, "", False
+        self.kernels: Kernels = {}
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.int64, dict[str, Any]]:
         """Begin an episode; `options={"state": s}` begins in state s."""
         super().reset(seed=seed)
+        self.kernels.clear()  # a robust layer puts its own back when the episode has begun
         self._state = _first_state(self._table, self.game, options, self.np_random)
         self._steps, self._playing, self._story = 0, True, _tell_state(self.game, self._state)
-        return np.int64(self._state), {}
+        return self._observe(), {}
 
     def step(self, action: np.int64 | int) -> tuple[np.int64, float, bool, bool, dict[str, Any]]:
         """Act.
@@ -212,16 +224,19 @@ class MarkovDecisionEnv(gymnasium.Env[np.int64, np.int64]):
         agent = self.game.players[0]
         joint = (_checked_action(self.game, 0, agent, {agent: action}),)
         before = self._state
-        self._state, rewards, over = self._table.step(before, joint, self.np_random)
+        self._state, rewards, over = self._table.step(before, joint, self.np_random, self.kernels)
         self._steps += 1
         cut = self.horizon is not None and self._steps >= self.horizon and not over
         self._playing = not (over or cut)
         self._story = _tell_move(self.game, before, joint, [float(rewards[0])], self._state)
-        return np.int64(self._state), float(rewards[0]), over, cut, {}
+        return self._observe(), float(rewards[0]), over, cut, {}
 
     def render(self) -> str | None:
         """Return the latest move in words, in `render_mode="ansi"`."""
         return self._story if self.render_mode == "ansi" else None
+
+    def _observe(self) -> np.int64:
+        return np.int64(self._state)
 
 
 def _ladder(p: NDArray[Any]) -> NDArray[Any]:

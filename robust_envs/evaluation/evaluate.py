@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from robust_envs.channels import WORLD
 from robust_envs.evaluation.results import TEAM, Episodes, Evaluation
 from robust_envs.evaluation.rollouts import Played, play, seeded_globals
 from robust_envs.evaluation.sources import make_source
 from robust_envs.natures import Uniform
 from robust_envs.policies import check_policy
-from robust_envs.sets import UncertaintySet
+from robust_envs.sets import UncertaintySet, towards_nominal
 from robust_envs.shells.layers import Layer
 from robust_envs.streams import episode_seed
 from robust_envs.wrap import robust
@@ -41,6 +42,7 @@ def evaluate(
     deterministic: bool = True,
     team: Sequence[str] | None = None,
     progress: Progress | None = None,
+    **others: Any,
 ) -> Evaluation:
     r"""Measure what a policy earns as the world departs from the model.
 
@@ -56,6 +58,7 @@ def evaluate(
         env_fn: builds the environment without robust(): a ParallelEnv, an AECEnv (played through its turns) or a
             gymnasium Env; an episode must end by itself. Called for each nature and level, and to try out what fits.
         reward, observation, action: an uncertainty set at level 1, as in `robust`.
+        others: the same for its other channels (``delay=``, ``message=``, ...).
         natures: a nature, or a dict from a name to a nature; `{"uniform": Uniform()}` by default.
         levels: factors on the sets, finite, >= 0, all different; sorted in the result.
         episodes: for each nature and level, >= 1.
@@ -90,11 +93,8 @@ def evaluate(
     check_policy(policy)
     if not callable(env_fn):
         raise TypeError(f"env_fn must be callable and build an environment, got {type(env_fn).__name__}")
-    channels = {
-        name: value
-        for name, value in (("reward", reward), ("observation", observation), ("action", action))
-        if value is not None
-    }
+    given = {"reward": reward, "observation": observation, "action": action, **others}
+    channels = {name: value for name, value in given.items() if value is not None}
     plan = _Plan(
         policy=policy,
         env_fn=env_fn,
@@ -193,8 +193,12 @@ def _by_agent(returns: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, 
 
 
 def _scaled(channel: str, value: Any, level: float) -> Any:
+    if channel in WORLD:
+        return towards_nominal(value, level)
     if isinstance(value, Mapping):
         return {agent: _scaled(channel, member, level) for agent, member in value.items()}
+    if isinstance(value, list | tuple):  # of coalitions
+        return [_scaled(channel, member, level) for member in value]
     if not isinstance(value, UncertaintySet):
         raise TypeError(f"{channel} must be an uncertainty set or a dict by agent of such, got {value!r}")
     return value.scaled(level)
@@ -228,7 +232,7 @@ def _checked_levels(levels: Sequence[float], channels: Mapping[str, Any]) -> tup
     if not ordered or len(set(ordered)) < len(ordered):
         raise ValueError(f"levels must be at least one number, all different, got levels={levels!r}")
     if not channels and ordered != (0.0,):
-        raise ValueError(f"levels above 0 need reward=, observation= or action= to scale, got levels={levels!r}")
+        raise ValueError(f"levels above 0 need a set on some channel to scale, got levels={levels!r}")
     return ordered
 
 

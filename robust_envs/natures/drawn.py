@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from robust_envs.natures.move import Array, ball, must_plan, plan_message, size
-from robust_envs.sets import L2, Interval, Linf, UncertaintySet
+from robust_envs.sets import L2, Interval, Linf, Moved, UncertaintySet
 
 __all__ = ["Noise", "Nominal", "Uniform", "WorstCase"]
 
@@ -118,7 +119,16 @@ class WorstCase:
     """Choose the member of the set that is worst for the agent, where the direction is known: rewards.
 
     Solves ``min <1, delta>`` over the set: minus the radius for one agent, spread over the agents for a `joint` set.
-    The worst observation or action depends on the policy; a trained adversary (`AsAgents`, `Policy`) looks for it.
+    On the channel ``transition`` of a game played from its arrays, with `values`, it solves ``min <values, p>`` over
+    the distributions of the next state. The worst observation or action depends on the policy; a trained adversary
+    (`AsAgents`, `Policy`) looks for it.
+
+    Args:
+        values: (S,), what each next state is worth, e.g. of `robust_value_iteration`; for ``transition`` only.
+
+    Raises:
+        TypeError: If `values` is not made of numbers.
+        ValueError: If `values` is not finite; at ``robust()``, where no direction is known.
 
     Example:
         >>> from robust_envs import L2, WorstCase, joint
@@ -126,16 +136,38 @@ class WorstCase:
         array([[-0.5]])
     """
 
+    values: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.values is None:
+            return
+        values = np.asarray(self.values)
+        if values.dtype.kind not in "fiu" or values.ndim != 1:
+            raise TypeError(f"values must be a vector of numbers, one for each state, got values={self.values!r}")
+        if not np.isfinite(values).all():
+            raise ValueError(f"values must be finite, got values={self.values!r}")
+        object.__setattr__(self, "values", tuple(float(value) for value in values))
+
     def check(self, channel: str, members: UncertaintySet) -> None:
         """Raise where no direction is known."""
+        if isinstance(members, Moved):
+            if self.values is None or len(self.values) != size(members):
+                raise ValueError(
+                    f"WorstCase() needs what each next state is worth on channel {channel!r}: "
+                    f"WorstCase(values=...) with {size(members)} numbers here, got values={self.values!r}"
+                )
+            return
         if channel != "reward":
             raise ValueError(
                 f"WorstCase() knows the worst direction of a reward only, got channel {channel!r}: "
                 "follow a gradient with GradientAttack(), train an adversary with AsAgents(), or write a function"
             )
+        if self.values is not None:
+            raise ValueError(f"values must be left out on channel {channel!r}, got values={self.values!r}")
         if isinstance(ball(members), L2) and must_plan(members):
             raise ValueError(plan_message("WorstCase", members))
 
     def block(self, members: UncertaintySet, rng: np.random.Generator | None, n: int) -> Array:
         """Return n equal rows, shape (n, dim)."""
-        return np.tile(np.asarray(members.worst(np.ones(size(members)))), (n, 1))
+        direction = np.ones(size(members)) if self.values is None else np.asarray(self.values)
+        return np.tile(np.asarray(members.worst(direction)), (n, 1))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from robust_envs.sets import (
+    ChoiceSet,
     Ellipsoid,
     Finite,
     Interval,
@@ -16,7 +17,6 @@ from robust_envs.sets import (
     PerEpisode,
     PerState,
     Product,
-    Switch,
     UncertaintySet,
 )
 
@@ -29,11 +29,11 @@ class Move(NamedTuple):
     """All that nature knows when it moves.
 
     Attributes:
-        channel: ``"reward"``, ``"observation"`` or ``"action"``.
+        channel: ``"reward"``, ``"observation"``, ``"delay"``, ...: the keyword under which the set stands.
         agent: Id of the agent it opposes, or the tuple of ids it covers when the set is `joint`.
         step: How often this nature has moved before in this episode.
         nominal: The nominal numbers, flat, shape (dim,).
-        set: The deltas allowed now (with what is left of a budget). For a discrete space a `Finite` of the choices.
+        set: The deltas allowed now (with what is left of a budget). Where nature chooses, a `Finite` of the choices.
         seen: The nominal observation of the opposed agent(s), flat float32, mask removed.
         rng: Nature's own generator.
         episode: How many episodes this nature has been through before, whatever they were seeded with.
@@ -165,7 +165,7 @@ def is_choice(move: Move) -> bool:
 
 def discrete(members: UncertaintySet) -> bool:
     """Tell whether members replace a choice instead of being added."""
-    return isinstance(members, Switch) or (isinstance(members, Finite) and members.discrete)
+    return isinstance(members, ChoiceSet) or (isinstance(members, Finite) and members.discrete)
 
 
 def size(members: UncertaintySet) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from robust_envs.names import key_of
 from robust_envs.natures.move import Move, is_choice, leaves
 from robust_envs.policies import check_policy
 from robust_envs.sets import PerState, UncertaintySet
@@ -44,7 +45,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Replay:
-    """Repeat what a recorded nature did; moves beyond the end of the trace are nominal.
+    """Repeat what a recorded nature did; beyond the end of the trace it does as little as its set allows.
 
     ``env.reset()`` without a seed uses the seed of the trace, and without options its options, so that the same
     actions give the same episode, bit for bit. Sets are checked against: a recorded move must lie in the set given.
@@ -76,9 +77,9 @@ class Replay:
 
     def __call__(self, move: Move) -> Any:
         """Return the recorded choice of this channel, agent and step."""
-        recorded = self.trace.moves.get((move.channel, "*" if isinstance(move.agent, tuple) else str(move.agent)))
+        recorded = self.trace.moves.get((move.channel, key_of(move.agent)))
         if recorded is None or move.step >= len(recorded.chosen):
-            return move.nominal if is_choice(move) else np.zeros(len(move.nominal))
+            return move.nominal if is_choice(move) else move.set.project(np.zeros(len(move.nominal)))
         if is_choice(move) and not recorded.executed[move.step].any():
             return move.nominal  # nature left this one alone, whatever it was
         return recorded.chosen[move.step]

@@ -11,7 +11,7 @@ import numpy as np
 from robust_envs.natures.checks import fraction, integer
 from robust_envs.natures.mixing import check_part, check_plans
 from robust_envs.natures.move import Array, Cue, Stretch, check_rests, check_shrinks, draw_rows
-from robust_envs.sets import Switch, UncertaintySet
+from robust_envs.sets import UncertaintySet
 
 __all__ = ["Scheduled", "scheduled"]
 
@@ -122,7 +122,7 @@ class Scheduled:
         """Raise unless nature can rest, and the set can be scaled where it must be."""
         check_rests("scheduled()", members)
         check_plans("scheduled()", self.nature, members)
-        if self.curriculum is not None and not isinstance(members, Switch):
+        if self.curriculum is not None and not hasattr(members, "probability"):
             check_shrinks("scheduled(curriculum=...)", members)
 
     def pick(self, stretch: Stretch) -> Cue | None:

@@ -23,10 +23,35 @@ class ChoiceSeat(Seat):
     def _settle(self) -> None:
         super()._settle()
         self.idle = self.idle or isinstance(self.nature, Nominal)
+        self._plain = type(self.nature) is Uniform  # draws and never looks: it need not be asked
+        self._all: list[int] | None = None
+
+    def perturb(self, value: Any, observation: Any = None, mask: Any = None) -> Any:
+        if self.idle or mask is not None or not self._plain:
+            return super().perturb(value, observation, mask)
+        toss, pick = self._coins()
+        number = choice = self.port.number(value)
+        if toss < self._probability(self.members):
+            choice = self._quickly(pick, number)
+        self._last = value, np.array([choice])
+        self.step += 1
+        if self.recording:
+            self._chosen.append(np.array([float(choice)]))
+            self._executed.append(np.array([float(choice - number)]))
+        return value if choice == number else self.port.place(value, choice)
+
+    def _quickly(self, pick: float, number: int) -> int:
+        """Do what `_uniform` does where everything is legal."""
+        if self._all is None:
+            self._all = self._options(None).tolist()
+        if isinstance(self.members, Switch):
+            return self._all[int(pick * len(self._all))]
+        slot = int(pick * (len(self._all) + 1))  # slot 0: leave it
+        return number if slot == 0 else self._all[slot - 1]
 
     def choose(self, value: Any, observation: Any, mask: Any = None, action: Any = None) -> Array:
         toss, pick = self._coins()
-        nominal, options = self.port.flat(value).copy(), self._options(mask)
+        nominal, options = self._nominal(value), self._options(mask)
         turn = cue(self.nature, self._stretch(self.members, self.step, 1))
         if turn is None or not toss < self._probability(turn.stretch.set) or len(options) == 0:
             return nominal
@@ -34,6 +59,10 @@ class ChoiceSeat(Seat):
         if choice[0] != nominal[0]:
             turn.pay()
         return choice
+
+    def _nominal(self, value: Any) -> Array:
+        """Return the choice that stands if nature does nothing."""
+        return self.port.flat(value).copy()
 
     def _choice(self, nature: Any, nominal: Array, options: Array, pick: float, observation: Any, action: Any) -> Array:
         if isinstance(nature, Nominal):

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from robust_envs.channels import BoxPort
+from robust_envs.parts import CoordinatesPort
 from robust_envs.seats.seat import Array, Seat
 from robust_envs.traces import Recorded
 
-__all__ = ["BoxSeat", "RewardSeat"]
+__all__ = ["BoxSeat", "PartSeat", "RewardSeat"]
 
 _FLOATS = (float, np.float64)
 _FEW = 6  # bounded coordinates that are checked one by one: cheaper than whole-array comparisons
@@ -114,3 +115,26 @@ class BoxSeat(Seat):
             return np.asarray(entry)
         new, value = (np.frombuffer(copied, self.port.space.dtype) for copied in entry)
         return np.asarray(new.astype(np.float64) - value)
+
+
+class PartSeat(Seat):
+    """The same, fast, for some unbounded coordinates of a flat float array, where moves are drawn in blocks."""
+
+    port: CoordinatesPort
+
+    def _rows_of(self, block: Array) -> Any:
+        return block.astype(self.port.space.dtype)
+
+    def perturb(self, value: Any, observation: Any = None, mask: Any = None) -> Any:
+        if self.idle or value.__class__ is not np.ndarray or value.dtype != self.port.space.dtype:
+            return super().perturb(value, observation, mask)
+        delta = next(self._rows, None)
+        if delta is None:
+            delta = self._refill()
+        new, at = value.copy(), self.port.where
+        new[at] += delta
+        self._last = value, delta
+        if self.recording:
+            self._chosen.append(delta)
+            self._executed.append(new[at].astype(np.float64) - value[at])
+        return new

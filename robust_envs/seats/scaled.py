@@ -45,9 +45,11 @@ class ScaledSeat(Seat):
         return self.execute(value, self.choose(value, observation, mask))
 
     def _situation(self, value: Any, observation: Any) -> tuple[Any, Any]:
+        if self.point == "observation" and self.channel != "observation":  # part of it: a message
+            return self._present(observation), None
         if self.channel == "observation":
             return value, None
-        if self.channel == "action":
+        if self.point == "action":
             return self._present(observation), value
         seen = self._present(observation)
         if not isinstance(self.agent, tuple):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from robust_envs.channels import DiscretePort, Fit, JointPort, Port
+from robust_envs.names import key_of
 from robust_envs.nature_spaces import Interface
 from robust_envs.natures import AsAgents, Move, Noise, Nominal, Policy, Replay, Uniform, WorstCase
 from robust_envs.natures.move import Cue, Stretch, cue, draw_rows, is_drawn, must_plan
@@ -36,6 +37,7 @@ class Seat:
 
     Args:
         channel: Channel name.
+        point: Point in the order of play at which it moves; that of its own name by default.
         agent: Agent id, or the tuple of ids for a nature that covers several.
         port: The numbers that move.
         members: The uncertainty set, bound.
@@ -56,12 +58,14 @@ class Seat:
         look: Callable[[Any], Array],
         name: str,
         interface: Interface | None = None,
+        point: str | None = None,
     ) -> None:
+        self.point = channel if point is None else point
         self.channel, self.agent, self.port, self.nature = channel, agent, port, nature
         self.look, self.name, self.interface = look, name, interface
         self.recording = False
         self._share = np.zeros(port.dim)
-        self.masked = channel == "action" and isinstance(port, DiscretePort)
+        self.masked = self.point == "action" and isinstance(port, DiscretePort)
         self.rng = self.coins = np.random.default_rng()
         self.members = members
         self.spent = 0.0
@@ -81,8 +85,8 @@ class Seat:
 
     @property
     def key(self) -> tuple[str, str]:
-        """(channel, agent), where a nature that covers several agents is ``"*"``."""
-        return self.channel, "*" if isinstance(self.agent, tuple) else str(self.agent)  # ids may be numbers
+        """(channel, agent), where a nature that covers all agents is ``"*"``, and one that covers some ``"a+b"``."""
+        return self.channel, key_of(self.agent)
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -93,9 +97,13 @@ class Seat:
         """Change the radius of the set; blocks already drawn for the old one are dropped."""
         if not hasattr(self.members, "with_radius"):
             raise ValueError(f"radius can be set where a set has one radius, got {self.members!r} on {self.channel}")
+        self.renew(self.members.with_radius(radius))
+
+    def renew(self, members: UncertaintySet) -> None:
+        """Take another set, bound; blocks already drawn from the old one are dropped."""
         if self._counts:
             self._give_back()
-        self.members = self.members.with_radius(radius)
+        self.members = members
         self._settle()
 
     def _settle(self) -> None:
@@ -219,10 +227,7 @@ class Seat:
         """
         self._fit = None if self.members.monotone else self._allowed().fit
         self._last = value, delta
-        try:
-            new = self._put(value, delta, self._fit)
-        except ValueError as error:
-            raise ValueError(f"{self._who()} cannot move {value!r} within its space: {error}") from error
+        new = self._put(value, delta, self._fit)
         self.step += 1
         if self.recording or self.budget is not None or isinstance(self.port, JointPort):
             executed = self.port.flat(new).astype(np.float64) - self.port.flat(value)
@@ -251,6 +256,8 @@ class Seat:
         if self._last is None:
             return None
         value, delta = self._last
+        if delta is None and callable(value):
+            value = value()
         nominal = self.port.flat(value).astype(np.float64)
         if delta is None:
             return Executed(nominal, self._nothing(nominal), np.zeros(self.port.dim))
@@ -262,6 +269,12 @@ class Seat:
         shape = (len(self._chosen), self.port.dim)
         chosen = np.array([np.reshape(delta, -1) for delta in self._chosen], np.float64).reshape(shape)
         return Recorded(chosen, np.array(self._executed, np.float64).reshape(shape))
+
+    def postpone(self, ask: Callable[[], Any]) -> None:
+        """Leave a value alone that nobody has asked for yet."""
+        self._last = ask, None
+        self.step += 1
+        self._ahead += 1
 
     def _pass(self, value: Any) -> Any:
         self._last = value, None

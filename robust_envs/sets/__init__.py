@@ -9,6 +9,7 @@ from robust_envs.sets.ambiguity import (
     L1Ambiguity,
     L2Ambiguity,
     LinfAmbiguity,
+    Moved,
     ReverseKL,
     Scenarios,
     TotalVariation,
@@ -16,8 +17,9 @@ from robust_envs.sets.ambiguity import (
 )
 from robust_envs.sets.base import UncertaintySet
 from robust_envs.sets.budgeted import Budgeted
+from robust_envs.sets.choices import ChoiceSet, Delay, Dropout
 from robust_envs.sets.ellipsoid import Ellipsoid
-from robust_envs.sets.episode import PerEpisode, per_episode, per_step
+from robust_envs.sets.episode import PerEpisode, per_episode
 from robust_envs.sets.finite import Finite, Switch
 from robust_envs.sets.intersection import Intersection, intersect
 from robust_envs.sets.interval import Box, Interval
@@ -25,6 +27,9 @@ from robust_envs.sets.joint import Joint, joint
 from robust_envs.sets.norms import L1, L2, Linf
 from robust_envs.sets.per_state import PerState, per_state
 from robust_envs.sets.product import Product
+from robust_envs.sets.relative import Relative, Shrunk, around, lists_points, lists_values, towards_nominal
+from robust_envs.sets.spoken import heard, said
+from robust_envs.sets.step import PerStep, per_step
 
 __all__ = [
     "KL",
@@ -35,7 +40,10 @@ __all__ = [
     "Budgeted",
     "CVaR",
     "ChiSquared",
+    "ChoiceSet",
     "Contamination",
+    "Delay",
+    "Dropout",
     "Ellipsoid",
     "Finite",
     "Intersection",
@@ -45,18 +53,28 @@ __all__ = [
     "L2Ambiguity",
     "Linf",
     "LinfAmbiguity",
+    "Moved",
     "PerEpisode",
     "PerState",
+    "PerStep",
     "Product",
+    "Relative",
     "ReverseKL",
     "Scenarios",
+    "Shrunk",
     "Switch",
     "TotalVariation",
     "UncertaintySet",
     "Wasserstein",
+    "around",
+    "heard",
     "intersect",
     "joint",
+    "lists_points",
+    "lists_values",
     "per_episode",
     "per_state",
     "per_step",
+    "said",
+    "towards_nominal",
 ]

@@ -151,33 +151,5 @@ def per_episode(inner: UncertaintySet, horizon: int | None = None) -> PerEpisode
         Joint(PerEpisode(L2(1.0)))
     """
     if isinstance(inner, Joint):
-        return Joint(PerEpisode(inner.inner, horizon=horizon))
+        return Joint(PerEpisode(inner.inner, horizon=horizon), agents=inner.agents)
     return PerEpisode(inner, horizon=horizon)
-
-
-def per_step(inner: UncertaintySet) -> UncertaintySet:
-    """Say that nature picks afresh at every step.
-
-    That is what `reward`, `observation` and `action` do anyway, so the set comes back as it is. It matters for
-    channels that draw once at reset.
-
-    Args:
-        inner: any set but a `per_episode` one.
-
-    Returns:
-        `inner`.
-
-    Raises:
-        ValueError: if `inner` is a budget for the episode.
-        TypeError: if `inner` is not a set.
-
-    Example:
-        >>> from robust_envs.sets import Linf, per_step
-        >>> per_step(Linf(0.1))
-        Linf(0.1)
-    """
-    if not isinstance(inner, UncertaintySet):
-        raise TypeError(f"per_step must hold an uncertainty set, got inner={inner!r}")
-    if isinstance(inner, PerEpisode) or (isinstance(inner, Joint) and isinstance(inner.inner, PerEpisode)):
-        raise ValueError(f"per_step cannot hold a budget for the episode, got inner={inner!r}")
-    return inner

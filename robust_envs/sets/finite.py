@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from robust_envs.sets import _check, _draw
 from robust_envs.sets._geometry import Array, as_array, like, slack
+from robust_envs.sets.choices import ChoiceSet
+from robust_envs.sets.menus import are_policies
 from robust_envs.sets.simple import SimpleSet
 
 
@@ -19,7 +21,8 @@ class Finite(SimpleSet):
     """List what may happen: {m_1, ..., m_K}.
 
     On a Box the members are deltas. On a Discrete space they are the actions that may replace the chosen one
-    (`actions`); such a set cannot be scaled, except by 0, which switches it off (`is_zero`).
+    (`actions`); such a set cannot be scaled, except by 0, which switches it off (`is_zero`). Under ``partners`` they
+    are policies, which can only be listed.
 
     Args:
         members: (K, dim), finite, not empty; for one coordinate K numbers do.
@@ -47,12 +50,18 @@ class Finite(SimpleSet):
     discrete: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        self._set(members=_check.table("members", self.members), scale=_check.at_least_zero("scale", self.scale))
+        members = tuple(self.members) if self.policies else _check.table("members", self.members)
+        self._set(members=members, scale=_check.at_least_zero("scale", self.scale))
         super().__post_init__()
 
     @property
+    def policies(self) -> bool:
+        """Whether the members are policies, for the channel ``partners``, instead of numbers."""
+        return are_policies(self.members)
+
+    @property
     def is_zero(self) -> bool:
-        return self.scale == 0 or (not self.discrete and not np.any(np.asarray(self.members)))
+        return self.scale == 0 or not (self.discrete or self.policies or np.any(np.asarray(self.members)))
 
     @property
     def monotone(self) -> bool:
@@ -81,10 +90,15 @@ class Finite(SimpleSet):
         return self._deltas[np.arange(_check.count("n", n)) % len(self._deltas)]
 
     def _folded(self, dim: int | None) -> Self:
-        if dim is None or self.discrete or self.scale == 1:
+        if dim is None or self.discrete or self.policies or self.scale == 1:
             return self
         with np.errstate(over="ignore"):  # infinity is refused by the new set
             return replace(self, members=self.scale * np.asarray(self.members), scale=1.0)
+
+    def bind(self, space: gym.Space[Any] | int) -> Self:
+        if self.policies:
+            raise ValueError(f"members are policies, which stand under partners={{agent: Finite([...])}}, got {self!r}")
+        return super().bind(space)
 
     def _bind(self, dim: int, integer: bool) -> Self:
         if self.discrete:
@@ -149,7 +163,7 @@ class Finite(SimpleSet):
 
 
 @dataclass(frozen=True, repr=False)
-class Switch(SimpleSet):
+class Switch(ChoiceSet):
     """Replace a discrete action, with probability at most `probability`, by any legal one.
 
     This set holds no deltas: it marks a Discrete action channel and carries the probability.
@@ -180,16 +194,9 @@ class Switch(SimpleSet):
     def is_zero(self) -> bool:
         return self.probability == 0
 
-    @property
-    def monotone(self) -> bool:
-        return self.is_zero
-
     def scaled(self, c: float) -> Self:
         """Multiply the probability by `c`, up to 1."""
         return replace(self, probability=min(1.0, self.probability * _check.at_least_zero("c", c)))
-
-    def grid(self, n: int) -> NDArray[np.float64]:
-        raise self._no_deltas()
 
     def _bind(self, dim: int, integer: bool) -> Self:
         raise ValueError(f"Switch acts on Discrete spaces only, got a space of {dim} numbers: use Linf, L1 or L2")
@@ -202,21 +209,3 @@ class Switch(SimpleSet):
 
     def _no_deltas(self) -> TypeError:
         return TypeError(f"{self!r} holds no deltas: it says how often an action is replaced")
-
-    def _bounds(self, dim: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        raise self._no_deltas()
-
-    def _contains(self, xp: Any, x: Array, tolerance: Array) -> Array:
-        raise self._no_deltas()
-
-    def _project(self, xp: Any, x: Array) -> Array:
-        raise self._no_deltas()
-
-    def _worst(self, xp: Any, g: Array) -> Array:
-        raise self._no_deltas()
-
-    def _sample(self, rng: Any, shape: tuple[int, ...], dim: int) -> Array:
-        raise self._no_deltas()
-
-    def _fit(self, xp: Any, x: Array, low: Array, high: Array) -> Array:
-        raise self._no_deltas()

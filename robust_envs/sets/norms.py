@@ -84,7 +84,24 @@ class Ball(ClippingSet):
         """Draw uniformly from the unit ball in `free` dimensions."""
 
 
-class Linf(Ball):
+class Cube(Ball):
+    """Share what sets have in common in which every coordinate moves on its own."""
+
+    def _contains(self, xp: Any, x: Array, tolerance: Array) -> Array:
+        return xp.all(xp.abs(x) <= like(xp, self._axes, x) * (1 + slack(xp, x)) + tolerance, axis=-1)
+
+    def _project(self, xp: Any, x: Array) -> Array:
+        axes = like(xp, self._axes, x)
+        return between(xp, x, -axes, axes)
+
+    def _worst(self, xp: Any, g: Array) -> Array:
+        return -like(xp, self._axes, g) * xp.sign(g)
+
+    def _unit_sample(self, rng: Any, shape: tuple[int, ...], free: int) -> Array:
+        return 2 * _draw.uniform(rng, (*shape, free)) - 1
+
+
+class Linf(Cube):
     """Let every coordinate move on its own: {d : max_i |d_i| / unit_i <= radius}.
 
     For a single number all norms agree: `Linf(r)`, `L1(r)` and `L2(r)` are then one set, [-r, r].
@@ -106,19 +123,6 @@ class Linf(Ball):
         >>> Linf(2.0).worst([1.0, -3.0])
         array([-2.,  2.])
     """
-
-    def _contains(self, xp: Any, x: Array, tolerance: Array) -> Array:
-        return xp.all(xp.abs(x) <= like(xp, self._axes, x) * (1 + slack(xp, x)) + tolerance, axis=-1)
-
-    def _project(self, xp: Any, x: Array) -> Array:
-        axes = like(xp, self._axes, x)
-        return between(xp, x, -axes, axes)
-
-    def _worst(self, xp: Any, g: Array) -> Array:
-        return -like(xp, self._axes, g) * xp.sign(g)
-
-    def _unit_sample(self, rng: Any, shape: tuple[int, ...], free: int) -> Array:
-        return 2 * _draw.uniform(rng, (*shape, free)) - 1
 
 
 class L1(Ball):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from pettingzoo.utils import BaseWrapper
 from robust_envs.channels import JointPort
 from robust_envs.perturber import PREFIX, Perturber
 from robust_envs.seats import Seat
-from robust_envs.shells.layers import Layer
+from robust_envs.shells.layers import Layer, name_of
 from robust_envs.shells.parallel import possible_agents
+from robust_envs.worlds import World
 
 __all__ = ["RobustAECEnv", "Rounds"]
 
@@ -32,6 +34,11 @@ class Rounds:
         """Return who is handed a turn by the reset: everybody."""
         self._handed = set(agents)
         return list(agents)
+
+    def closes(self, actor: str, env: Any) -> bool:
+        """Tell whether the move that `actor` is about to make lets the world take its step."""
+        dead = {agent for agent in env.agents if env.terminations[agent] or env.truncations[agent]}
+        return not self.parallelizable or not self._handed & set(env.agents) - dead - {actor}
 
     def after(self, actor: str, env: Any) -> list[str]:
         """Return who is handed a turn by the step which `actor` just made."""
@@ -67,6 +74,19 @@ class Observations(Mapping[str, Any]):
         return len(self._env.agents)
 
 
+@dataclass(frozen=True)
+class Unasked:
+    """What some agents would see, asked for when somebody wants to know."""
+
+    env: Any
+    agents: tuple[str, ...]
+    several: bool
+
+    def __call__(self) -> Any:
+        seen = {agent: self.env.observe(agent) for agent in self.agents}
+        return seen if self.several else seen[self.agents[0]]
+
+
 class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
     """A PettingZoo AECEnv with natures inside; made by `robust`, which documents the arguments.
 
@@ -87,16 +107,23 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
             depth=self.layers_below(env),
             first=sum(str(agent).startswith(PREFIX) for agent in agents),
             trace=trace,
+            name=name_of(env),
+            world=World(env),
         )
         self._settle(perturber, info)
         parallelizable = bool(env.metadata.get("is_parallelizable", False))
         check_joint(perturber, parallelizable)
         self._rounds = Rounds(parallelizable)
         self._views = views(perturber)
+        self._stage = perturber.stage
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         seed, options = self._perturber.begin(seed, options)
         self.env.reset(seed=seed, options=options)
+        self._begin_round = True
+        if self._stage is not None:
+            self._stage.enter()
+            self._stage.open(Observations(self.env), again=False)
         self._sums: dict[str, Any] = dict.fromkeys(self.env.agents, 0)
         self._moved: set[str] = set()
         if self._perturber["reward"]:
@@ -110,19 +137,22 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
             env.step(action)  # the environment's own warning
             return
         actor = env.agent_selection
-        if not (env.terminations[actor] or env.truncations[actor]):
+        acting = not (env.terminations[actor] or env.truncations[actor])
+        if acting:
             action = self._acted(actor, action)
         self._moved.discard(actor)
         self._sums[actor] = 0
         env.step(action)
         handed = self._rounds.after(actor, env) if env.agents else []
+        if self._stage is not None and acting and handed:
+            self._begin_round = True
+            self._stage.land(Observations(env), again=False)
         self._book(handed)
         self._observed(handed)
 
     def observe(self, agent: str) -> Any:
         nominal = self.env.observe(agent)
-        seat = self._views.get(agent)
-        return nominal if seat is None or nominal is None else seat_again(seat, agent, nominal)
+        return nominal if nominal is None else seen_again(self._views.get(agent, ()), agent, nominal)
 
     def last(self, observe: bool = True) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         agent = self.env.agent_selection
@@ -132,9 +162,14 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
         return observation, reward, env.terminations[agent], env.truncations[agent], self.infos[agent]
 
     def _acted(self, actor: str, action: Any) -> Any:
+        if self._stage is not None and self._begin_round:
+            self._stage.drive(Observations(self.env))
+            self._begin_round = False
         if not self._perturber["action"] and not self._perturber.noting:
             return action
         actions, seen = {actor: action}, Observations(self.env)
+        if self._perturber.partners:
+            self._perturber.face({actor: self.observe(actor)})
         self._perturber.take(actions, seen)
         self._perturber.move("action", actions, seen, self.env.infos)
         return actions[actor]
@@ -161,26 +196,41 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
         }
 
     def _observed(self, handed: list[str]) -> None:
-        due = [agent for agent in handed if agent in self._views and self._heeds(self._views[agent])]
+        due = [agent for agent in handed if any(map(self._heeds, self._views.get(agent, ())))]
         if due:
             values = {agent: self.env.observe(agent) for agent in due}
             self._perturber.move("observation", dict(values), values)
         if self._info is not None:
             self.infos = {agent: self._told(info, agent) for agent, info in self.env.infos.items()}
 
+        self._leave_alone([agent for agent in handed if agent not in due])
+
+    def _leave_alone(self, agents: list[str]) -> None:
+        """Note that nature does nothing about what these agents see, without asking what that is."""
+        for seat in self._perturber["observation"]:
+            present = tuple(agent for agent in seat.agents if agent in agents)
+            if present:
+                seat.postpone(Unasked(self.env, present, isinstance(seat.agent, tuple)))
+
     def _heeds(self, seat: Seat) -> bool:
         """At radius 0 the environment is not even asked: observing may cost or draw."""
         return seat.recording or not seat.idle
 
 
-def views(perturber: Perturber) -> dict[str, Seat]:
-    """Return the seat behind each agent's observations."""
-    return {agent: seat for seat in perturber["observation"] for agent in seat.agents}
+def views(perturber: Perturber) -> dict[str, list[Seat]]:
+    """Return the seats behind each agent's observations, in the order in which they move."""
+    seats: dict[str, list[Seat]] = {}
+    for seat in perturber["observation"]:
+        for agent in seat.agents:
+            seats.setdefault(agent, []).append(seat)
+    return seats
 
 
-def seat_again(seat: Seat, agent: str, nominal: Any) -> Any:
-    """Apply the delta of this turn to what the agent would see now."""
-    return seat.again({agent: nominal})[agent] if isinstance(seat.agent, tuple) else seat.again(nominal)
+def seen_again(seats: Iterable[Seat], agent: str, nominal: Any) -> Any:
+    """Apply the moves of this turn to what the agent would see now."""
+    for seat in seats:
+        nominal = seat.again({agent: nominal})[agent] if isinstance(seat.agent, tuple) else seat.again(nominal)
+    return nominal
 
 
 def _like(nominal: Any, total: Any) -> Any:
@@ -198,7 +248,7 @@ def check_joint(perturber: Perturber, parallelizable: bool) -> None:
     for seat in perturber.seats:
         if not isinstance(seat.port, JointPort):
             continue
-        if seat.channel == "action":
+        if seat.point == "action":
             raise ValueError("joint(set) on action needs the joint action, AEC agents act in turn: wrap a ParallelEnv")
         if not parallelizable:
             raise ValueError(f"joint(set) on {seat.channel} needs an AEC environment that is_parallelizable")

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 from pettingzoo.utils import BaseWrapper
 
+from robust_envs.channels import WORLD
 from robust_envs.natures import AsAgents
 from robust_envs.perturber import legal
 from robust_envs.policies import act
 from robust_envs.seats import Seat
-from robust_envs.shells.aec import Observations, Rounds, check_joint, seat_again, views
+from robust_envs.shells.aec import Observations, Rounds, check_joint, seen_again, views
 from robust_envs.shells.agents_parallel import Cast, seat_natures
 from robust_envs.shells.layers import Layer
 
@@ -44,8 +45,8 @@ class NatureAECEnv(Cast, Layer, BaseWrapper[Any, Any, Any]):
         self.metadata = {**env.metadata, "is_parallelizable": False}
         self._rounds = Rounds(parallelizable)
         self._views = views(perturber)
+        self._stage = perturber.stage
         self._payers = {agent for seat in perturber["reward"] for agent in seat.agents}
-        self._bodies = {agent: seat for seat in perturber["action"] for agent in seat.agents}
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         seed, options = self._perturber.begin(seed, options)
@@ -57,7 +58,12 @@ class NatureAECEnv(Cast, Layer, BaseWrapper[Any, Any, Any]):
         self._list()
         self._cumulative_rewards = dict.fromkeys(self.agents, 0)
         self.rewards = dict.fromkeys(self.agents, 0)
-        self._queue = self._turns(("observation",), self._rounds.begin(self.env.agents))
+        self._acts: dict[str, Any] = {}
+        self._queue = []
+        if self._stage is not None:
+            self._stage.enter()
+            self._queue = [_Turn(seat, seat.agents) for seat in self._stage.first]
+        self._queue += self._turns(("observation",), self._rounds.begin(self.env.agents)) + self._drivers()
         self._face()
 
     def step(self, action: Any) -> None:
@@ -77,8 +83,7 @@ class NatureAECEnv(Cast, Layer, BaseWrapper[Any, Any, Any]):
         if agent in self._seats:
             return self._shown(self._seats[agent], Observations(self.env))
         nominal = self.env.observe(agent)
-        seat = self._views.get(agent)
-        return nominal if seat is None or nominal is None else seat_again(seat, agent, nominal)
+        return nominal if nominal is None else seen_again(self._views.get(agent, ()), agent, nominal)
 
     def last(self, observe: bool = True) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         agent = self.agent_selection
@@ -88,43 +93,79 @@ class NatureAECEnv(Cast, Layer, BaseWrapper[Any, Any, Any]):
 
     def _agent_moves(self, actor: str, action: Any) -> dict[str, Any]:
         self._perturber.take({actor: action}, {})
-        if actor in self._bodies:
-            self._held = action
-            self._queue = [_Turn(self._bodies[actor], (actor,))]
-            return {}
-        return self._advance(actor, action)
+        if self._perturber.partners:
+            self._perturber.face({actor: self.observe(actor)})
+        self._held = action
+        self._queue = [_Turn(seat, (actor,)) for seat in self._perturber["action"] if actor in seat.agents]
+        kernel = None if self._stage is None else self._stage.kernel
+        if kernel is not None and self._rounds.closes(actor, self.env):
+            self._queue.append(_Turn(kernel, kernel.agents))
+        return {} if self._queue else self._advance(actor, action)
 
     def _nature_moves(self, action: Any) -> dict[str, Any]:
         """Carry out the turn at the head of the queue."""
         seat, agents = self._queue.pop(0)
-        channel = seat.channel
-        if channel == "action":
+        if seat.channel in WORLD:
+            return self._world_moves(seat, action)
+        if seat.point == "action":
             (actor,) = agents
             mask = legal(self.env.observe(actor), self.env.infos, actor) if seat.masked else None
-            return self._advance(actor, seat.obey(action, self._held, mask))
+            self._held = seat.obey(action, self._held, mask)
+            return {} if self._queue else self._advance(actor, self._held)
+        rewarding = seat.point == "reward"
         book = self.env._cumulative_rewards
-        values = {agent: book[agent] if channel == "reward" else self.env.observe(agent) for agent in agents}
+        values = {agent: book[agent] if rewarding else self._seen_before(seat, agent) for agent in agents}
         if isinstance(seat.agent, tuple):
             values = seat.obey(action, values)
         else:
             values[seat.agent] = seat.obey(action, values[seat.agent])
-        return values if channel == "reward" else {}
+        return values if rewarding else {}
+
+    def _world_moves(self, seat: Seat, action: Any) -> dict[str, Any]:
+        """Carry out what a nature of the world does, at the point of the order of play where that is."""
+        stage = self._stage
+        assert stage is not None  # only its natures come here
+        self._acts[seat.name] = action
+        seen, ask = Observations(self.env), self._as_agents(self._acts)
+        if seat in stage.first:
+            stage.once(seat, seen, ask, again=False)
+        elif seat in stage.after:
+            stage.land(seen, ask, again=False)
+        else:
+            stage.drive(seen, ask)
+        if seat is stage.kernel:
+            return {} if self._queue else self._advance(self.env.agent_selection, self._held)
+        return {}
+
+    def _drivers(self) -> list[_Turn]:
+        """Return the turns of natures that move before the next step of the world."""
+        return [] if self._stage is None else [_Turn(seat, seat.agents) for seat in self._stage.before]
+
+    def _seen_before(self, seat: Seat, agent: str) -> Any:
+        """What an agent would see now but for this nature and those that come after it."""
+        seats = self._views[agent]
+        return seen_again(seats[: seats.index(seat)], agent, self.env.observe(agent))
 
     def _advance(self, actor: str, action: Any) -> dict[str, Any]:
         """Step the environment and queue the natures whose turn that makes it."""
         self._freeze()
         self.env.step(action)
-        return self._after(actor)
+        return self._after(actor, acted=True)
 
-    def _after(self, actor: str) -> dict[str, Any]:
+    def _after(self, actor: str, *, acted: bool) -> dict[str, Any]:
         env = self.env
-        self._queue = self._turns(("reward", "observation"), self._rounds.after(actor, env) if env.agents else [])
+        handed = self._rounds.after(actor, env) if env.agents else []
+        self._queue = self._turns(("reward", "observation"), handed)
+        if self._stage is not None and acted and handed:
+            self._queue = [_Turn(seat, seat.agents) for seat in self._stage.after] + self._queue
+            over = all(env.terminations[agent] or env.truncations[agent] for agent in env.agents)
+            self._queue += [] if over else self._drivers()
         return {agent: reward for agent, reward in env.rewards.items() if agent not in self._payers}
 
-    def _turns(self, channels: tuple[str, ...], handed: list[str]) -> list[_Turn]:
+    def _turns(self, points: tuple[str, ...], handed: list[str]) -> list[_Turn]:
         turns = []
-        for channel in channels:
-            for seat in self._perturber[channel]:
+        for point in points:
+            for seat in self._perturber[point]:
                 agents = tuple(agent for agent in seat.agents if agent in handed)
                 turns += [_Turn(seat, agents)] if agents else []
         return turns
@@ -137,7 +178,7 @@ class NatureAECEnv(Cast, Layer, BaseWrapper[Any, Any, Any]):
             self._cast.remove(actor)
             return {}
         self.env.step(action)
-        return self._after(actor)
+        return self._after(actor, acted=False)
 
     def _freeze(self) -> None:
         """Keep showing the flags of before the step until all natures have moved."""

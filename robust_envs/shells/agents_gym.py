@@ -23,14 +23,11 @@ class NatureEnv(Layer, gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
         self,
         env: gymnasium.Env[Any, Any],
         *,
-        reward: Any = None,
-        observation: Any = None,
-        action: Any = None,
         nature: AsAgents,
         info: str | None = None,
         trace: bool = False,
+        **channels: Any,
     ) -> None:
-        channels = {"reward": reward, "observation": observation, "action": action}
         given = {**channels, "nature": nature, "info": info, "trace": trace}
         RecordConstructorArgs.__init__(self, _disable_deepcopy=True, **given)  # a nature may hold a whole network
         gymnasium.Wrapper.__init__(self, env)

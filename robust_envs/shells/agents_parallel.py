@@ -12,11 +12,15 @@ from pettingzoo import ParallelEnv
 from pettingzoo.utils import BaseParallelWrapper
 
 from robust_envs.natures import AsAgents
-from robust_envs.perturber import PREFIX, Perturber, base_agents, legal
+from robust_envs.perturber import PREFIX, Perturber, legal
 from robust_envs.policies import team_actions
+from robust_envs.seating import base_agents
 from robust_envs.seats import Seat
-from robust_envs.shells.layers import Layer
+from robust_envs.shells.gym import SINGLE
+from robust_envs.shells.layers import Layer, name_of
 from robust_envs.shells.parallel import possible_agents
+from robust_envs.stage import Ask
+from robust_envs.worlds import World
 
 __all__ = ["Cast", "NatureParallelEnv", "NaturesOnlyParallelEnv", "seat_natures"]
 
@@ -37,6 +41,8 @@ def seat_natures(env: Any, channels: Mapping[str, Any], nature: AsAgents, *, dep
         first=len(taken),
         trace=trace,
         state_space=getattr(env, "state_space", None),
+        name=name_of(env),
+        world=World(env, SINGLE if isinstance(env, SingleAgentParallelEnv) else None),
     )
 
 
@@ -99,23 +105,23 @@ class Cast:
             return {name: self._earned(self._seats[name], rewards) for name in names}
         return dict.fromkeys(names, -float(sum(float(rewards[agent]) for agent in base_agents(rewards))))
 
-    def _rest(self, channel: str, values: Mapping[str, Any]) -> None:
-        """Book "did nothing" for all natures of a channel where it is not their turn: `Replay` will make it one."""
-        for seat in self._perturber[channel]:
+    def _rest(self, point: str, values: Mapping[str, Any]) -> None:
+        """Book "did nothing" for all natures at a point where it is not their turn: `Replay` will make it one."""
+        for seat in self._perturber[point]:
             present = {agent: values[agent] for agent in seat.agents if agent in values}
             if present:
                 seat._pass(present if isinstance(seat.agent, tuple) else present[seat.agent])
 
     def _move(
         self,
-        channel: str,
+        point: str,
         values: dict[str, Any],
         actions: Mapping[str, Any],
         seen: Mapping[str, Any],
         infos: Any = None,
     ) -> None:
-        """Carry out the actions of all natures of a channel on `values` (by agent), changed in place."""
-        for seat in self._perturber[channel]:
+        """Carry out the actions of all natures at a point on `values` (by agent), changed in place."""
+        for seat in self._perturber[point]:
             agent = seat.agent
             if isinstance(agent, tuple):
                 present = {one: values[one] for one in agent if one in values}
@@ -124,6 +130,10 @@ class Cast:
             elif agent in values:
                 mask = legal(seen.get(agent), infos, agent) if seat.masked else None
                 values[agent] = seat.obey(actions[seat.name], values[agent], mask)
+
+    def _as_agents(self, actions: Mapping[str, Any]) -> Ask:
+        """Return how the natures of the world are asked: they have acted already."""
+        return lambda seat, value, _seen: seat.obey(actions[seat.name], value)
 
     def _split(self, actions: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Divide actions into the environment's and nature's; all who are there must act."""
@@ -148,7 +158,14 @@ class NatureParallelEnv(Cast, Layer, BaseParallelWrapper[Any, Any, Any]):
     ) -> None:
         BaseParallelWrapper.__init__(self, env)
         self._settle(seat_natures(env, channels, nature, depth=self.layers_below(env), trace=trace), info)
-        self._enter(alone=getattr(self._perturber.agents_nature, "team", None) is not None)
+        self._stage = self._perturber.stage
+        alone = getattr(self._perturber.agents_nature, "team", None) is not None
+        if self._stage is not None and "start" in self._stage.acts and not alone:
+            raise ValueError(
+                "AsAgents() cannot move the start where all move at once: the first observation is out before nature "
+                "acts; play the AEC environment, or give AsAgents(team=policies)"
+            )
+        self._enter(alone=alone)
         self.agents: list[str] = []
         self._nominal: dict[str, Any] = {}
         self._infos: dict[str, Any] = {}
@@ -158,9 +175,13 @@ class NatureParallelEnv(Cast, Layer, BaseParallelWrapper[Any, Any, Any]):
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         seed, options = self._perturber.begin(seed, options)
         self._nominal, self._infos = self.env.reset(seed=seed, options=options)
+        self._fresh = True
+        if self._stage is not None:
+            self._stage.enter()
         self.agents = [*self.env.agents, *self._seats]
         if self._nature.team is None:
             self._rest("observation", self._nominal)
+        self._perturber.face(self._nominal)
         natures = {name: self._shown(seat, self._nominal) for name, seat in self._seats.items()}
         return {**self._nominal, **natures}, self._tell()
 
@@ -170,19 +191,32 @@ class NatureParallelEnv(Cast, Layer, BaseParallelWrapper[Any, Any, Any]):
         if not self.agents:
             return {}, {}, {}, {}, {}
         team, nature = self._split(actions)
+        self._open(nature)
         self._perturber.take(team, self._nominal)
         self._move("action", team, nature, self._nominal, self._infos)
         return self._advance(team, nature, ("reward", "observation"))
+
+    def _open(self, nature: Mapping[str, Any]) -> None:
+        """Carry out what natures do once an episode: the first that they do counts."""
+        if self._stage is not None and self._fresh:
+            self._nominal = self._stage.open(self._nominal, self._as_agents(nature))
+        self._fresh = False
 
     def _advance(
         self, team: dict[str, Any], nature: dict[str, Any], channels: tuple[str, ...]
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """Step the environment, let nature move on what came out, and book it for everybody."""
+        ask = self._as_agents(nature)
+        if self._stage is not None:
+            self._stage.drive(self._nominal, ask)
         self._nominal, nominal_rewards, terminated, truncated, self._infos = self.env.step(team)
+        if self._stage is not None:
+            self._nominal = self._stage.land(self._nominal, ask)
         rewards, observations = dict(nominal_rewards), dict(self._nominal)
         values = {"reward": rewards, "observation": observations}
         for channel in channels:
             self._move(channel, values[channel], nature, self._nominal)
+        self._perturber.face(observations)
         over = not self.env.agents
         ends = over and any(terminated.values())
         rewards.update(self._earnings(self._seats, rewards))
@@ -218,8 +252,10 @@ class NaturesOnlyParallelEnv(NatureParallelEnv):
         if not self.agents:
             return {}, {}, {}, {}, {}
         _, nature = self._split(actions)
+        self._open(nature)
         seen = dict(self._nominal)  # with those who have just died: the other views perturb their last one, too
         self._move("observation", seen, nature, self._nominal)
+        self._perturber.face(seen)
         team = team_actions(self._nature.team, {agent: seen[agent] for agent in self.env.agents if agent in seen})
         self._perturber.take(team, self._nominal)
         self._move("action", team, nature, self._nominal, self._infos)

@@ -8,7 +8,8 @@ import gymnasium
 from gymnasium.utils import RecordConstructorArgs
 
 from robust_envs.perturber import Perturber, legal
-from robust_envs.shells.layers import Layer
+from robust_envs.shells.layers import Layer, name_of
+from robust_envs.worlds import World
 
 __all__ = ["SINGLE", "RobustEnv"]
 
@@ -23,14 +24,11 @@ class RobustEnv(Layer, gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
         self,
         env: gymnasium.Env[Any, Any],
         *,
-        reward: Any = None,
-        observation: Any = None,
-        action: Any = None,
         nature: Any,
         info: str | None = None,
         trace: bool = False,
+        **channels: Any,
     ) -> None:
-        channels = {"reward": reward, "observation": observation, "action": action}
         given = {**channels, "nature": nature, "info": info, "trace": trace}
         RecordConstructorArgs.__init__(self, _disable_deepcopy=True, **given)  # a nature may hold a whole network
         gymnasium.Wrapper.__init__(self, env)
@@ -42,16 +40,23 @@ class RobustEnv(Layer, gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
             action_space=lambda agent: env.action_space,
             depth=self.layers_below(env),
             trace=trace,
+            name=name_of(env),
+            world=World(env, SINGLE),
         )
         self._settle(perturber, info)
-        self._reward, self._observation, self._action = (perturber.only(channel) for channel in channels)
+        self._reward, self._observation, self._action = map(perturber.only, ("reward", "observation", "action"))
         self._nominal: Any = None
         self._nominal_info: Any = None
         self._noting = perturber.noting
+        self._stage = perturber.stage
+        self._keeping = self._action is not None or self._noting or self._stage is not None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         seed, options = self._perturber.begin(seed, options)
         nominal, info = self.env.reset(seed=seed, options=options)
+        if self._stage is not None:
+            self._stage.enter()
+            nominal = self._stage.open({SINGLE: nominal})[SINGLE]
         self._nominal, self._nominal_info = nominal, info
         if self._observation is not None:
             nominal = self._observation.perturb(nominal, nominal)
@@ -63,8 +68,12 @@ class RobustEnv(Layer, gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
         if self._action is not None:
             mask = legal(self._nominal, {SINGLE: self._nominal_info}, SINGLE) if self._action.masked else None
             action = self._action.perturb(action, self._nominal, mask)
+        if self._stage is not None:
+            self._stage.drive({SINGLE: self._nominal})
         nominal, reward, terminated, truncated, info = self.env.step(action)
-        if self._action is not None or self._noting:
+        if self._stage is not None and self._stage.lands:
+            nominal = self._stage.land({SINGLE: nominal})[SINGLE]
+        if self._keeping:
             self._nominal, self._nominal_info = nominal, info
         if self._reward is not None:
             reward = self._reward.perturb(reward, nominal)

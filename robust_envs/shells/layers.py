@@ -62,6 +62,11 @@ class Layer:
         """Number of robust layers from this one inwards; processes ask for it, they cannot look inside each other."""
         return self._perturber.depth + 1
 
+    def close(self) -> None:
+        """Give the environment back its own parameters, and close it."""
+        self._perturber.restore()
+        super().close()  # type: ignore[misc] # the wrapper that every layer is
+
     def _told(self, info: Mapping[str, Any], agent: str) -> dict[str, Any]:
         """Add the executed deltas to an info, when asked for."""
         if self._info is None:
@@ -73,6 +78,11 @@ class Layer:
         """Name of a channel's delta in infos: layers keep theirs apart."""
         depth = self._perturber.depth
         return f"robust{depth or ''}_{channel}_delta"
+
+
+def name_of(env: Any) -> str | None:
+    """Return what an environment calls itself, if anything; some have no metadata at all."""
+    return (getattr(env, "metadata", None) or {}).get("name")
 
 
 def inner(env: Any) -> Any:

@@ -12,8 +12,9 @@ from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.utils import BaseParallelWrapper, BaseWrapper
 
 from robust_envs.drawing import Row, draw_bars
+from robust_envs.natures.move import discrete
 from robust_envs.seats import Seat
-from robust_envs.sets import Finite, Switch
+from robust_envs.sets import Delay
 from robust_envs.shells.layers import Layer, inwards
 
 __all__ = ["overlay"]
@@ -23,8 +24,8 @@ def overlay(env: Any) -> Any:
     """Show in every rendered picture what nature did last: a bar for each number, by channel and agent.
 
     A bar's full height is the most that the set allows that number: up (orange) added, down (blue) taken away. Where
-    nature replaces choices the bar is full when it did. Many numbers are drawn as the extremes of groups. All else
-    about the environment stays as it is.
+    nature replaces choices the bar is full when it did; of a delay it is a share of the longest. Many numbers are drawn
+    as the extremes of groups. All else about the environment stays as it is.
 
     Args:
         env: A robust environment (or one with a robust layer inside) with ``render_mode="rgb_array"``.
@@ -76,7 +77,9 @@ def _row(seat: Seat) -> Row:
     channel, agent = seat.key
     executed = np.zeros(seat.port.dim) if seat.last is None else seat.last.executed
     members = seat.members
-    if isinstance(members, Switch) or (isinstance(members, Finite) and members.discrete):
+    if isinstance(members, Delay):
+        return f"{channel} {agent}", executed / max(1, members.radius)
+    if discrete(members):
         return f"{channel} {agent}", np.sign(executed)
     most = np.maximum(np.abs(members.bounds.low), np.abs(members.bounds.high))
     return f"{channel} {agent}", executed / np.where(most > 0, most, 1.0)

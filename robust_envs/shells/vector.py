@@ -16,7 +16,9 @@ from robust_envs.perturber import Perturber, legal
 from robust_envs.shells.batches import sub_space, unbatch
 from robust_envs.shells.gym import SINGLE
 from robust_envs.shells.layers import Layer
-from robust_envs.shells.vector_seats import Batched, VectorSeats, vector_seats
+from robust_envs.shells.vector_chain import Chained, seats_at
+from robust_envs.shells.vector_seats import Batched, VectorSeats
+from robust_envs.shells.vector_stages import Stages, worlds_of
 from robust_envs.traces import Executed
 
 __all__ = ["RobustVectorEnv"]
@@ -45,14 +47,11 @@ class RobustVectorEnv(Layer, _Wrapper, RecordConstructorArgs):
         self,
         env: VectorEnv[Any, Any, Any],
         *,
-        reward: Any = None,
-        observation: Any = None,
-        action: Any = None,
         nature: Any,
         info: str | None = None,
         trace: bool = False,
+        **channels: Any,
     ) -> None:
-        channels = {"reward": reward, "observation": observation, "action": action}
         given = {**channels, "nature": nature, "info": info, "trace": trace}
         RecordConstructorArgs.__init__(self, _disable_deepcopy=True, **given)  # a nature may hold a whole network
         _Wrapper.__init__(self, env)
@@ -68,7 +67,12 @@ class RobustVectorEnv(Layer, _Wrapper, RecordConstructorArgs):
         self._reward = self._seats("reward", None)
         self._observation = self._seats("observation", env.single_observation_space)
         self._action = self._seats("action", env.single_action_space)
-        self._kinds = [kind for kind in (self._reward, self._observation, self._action) if kind is not None]
+        points = (self._reward, self._observation, self._action)
+        self._kinds = [
+            link for kind in points for link in (kind.links if isinstance(kind, Chained) else [kind]) if link
+        ]
+        self._stages = Stages(env, self._perturbers, self._autoreset)
+        self._kinds += self._stages.kinds
         self._plain = all(isinstance(kind, Batched) for kind in self._kinds)
         self._looks = any(kind.looks or kind.masked for kind in self._kinds)
         calm = self._autoreset is not AutoresetMode.SAME_STEP and info is None and not trace
@@ -77,10 +81,9 @@ class RobustVectorEnv(Layer, _Wrapper, RecordConstructorArgs):
         self._seen: list[Any] | None = None
         self._masks: list[Any] = [None] * self.num_envs
 
-    def _seats(self, channel: str, space: Any) -> VectorSeats | None:
-        seats = [perturber.only(channel) for perturber in self._perturbers]
-        present = [seat for seat in seats if seat is not None]
-        return vector_seats(present, space, recording=self._recording) if present else None
+    def _seats(self, point: str, space: Any) -> VectorSeats | None:
+        columns = [perturber[point] for perturber in self._perturbers]
+        return seats_at(columns, space, recording=self._recording)
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -92,6 +95,8 @@ class RobustVectorEnv(Layer, _Wrapper, RecordConstructorArgs):
         for kind in self._kinds:
             kind.refresh()
             kind.begin(who)
+        if self._stages:
+            nominal = self._stages.enter(nominal, who)
         self._see(nominal, infos, who)
         observations = self._move(self._observation, nominal, seen=self._seen, who=who, again=True)
         return observations, self._tell(infos, who)
@@ -118,9 +123,15 @@ class RobustVectorEnv(Layer, _Wrapper, RecordConstructorArgs):
         self._take(actions, who)
         masks = self._legal() if self._action is not None and self._action.masked else None
         actions = self._move(self._action, actions, seen=self._seen, masks=masks, who=who)
+        if self._stages:
+            self._stages.restore(~who if who is not None else np.zeros(self.num_envs, bool))
+            self._stages.drive(self._seen, who)
         nominal, rewards, terminated, truncated, infos = self.env.step(actions)
         if resetting:
             self._begin(self._ended)
+        if self._stages:
+            nominal = self._stages.land(nominal, who)
+            nominal = nominal if who is None else self._stages.enter(nominal, ~who)
         self._ended = np.asarray(terminated | truncated)
         if self._autoreset is AutoresetMode.SAME_STEP and "final_obs" in infos and self._ended.any():
             observations, rewards, infos = self._end_and_begin(nominal, rewards, infos)
@@ -147,6 +158,10 @@ class RobustVectorEnv(Layer, _Wrapper, RecordConstructorArgs):
         if isinstance(infos.get("final_info"), Mapping):
             infos["final_info"] = self._tell(infos["final_info"], ended)
         self._begin(ended)
+        if self._stages:
+            nominal = self._stages.enter(nominal, ended)
+            self._see(nominal, infos, None)
+            now = self._seen
         return self._move(kind, nominal, seen=now, who=ended, again=True), rewards, infos
 
     def _begin(self, who: Array) -> None:
@@ -197,6 +212,11 @@ class RobustVectorEnv(Layer, _Wrapper, RecordConstructorArgs):
             told |= {name: np.where(there[:, None], deltas, 0.0), f"_{name}": there.copy()}
         return told
 
+    def close(self, **arguments: Any) -> None:
+        for perturber in self._perturbers:
+            perturber.restore()
+        self.env.close(**arguments)
+
     @property
     def last_move(self) -> dict[tuple[str, str], Executed]:
         """The latest move of each nature of this layer, by (channel, agent), each of shape (E, dim).
@@ -237,6 +257,7 @@ def _perturbers(
 ) -> list[Perturber]:
     """Seat the natures of each sub-environment."""
     depth = Layer.layers_below(env) + _layers_inside(env.unwrapped)
+    worlds = worlds_of(env, channels)
     return [
         Perturber(
             channels,
@@ -246,6 +267,7 @@ def _perturbers(
             action_space=lambda agent: env.single_action_space,
             depth=depth,
             trace=trace,
+            world=worlds[i],
         )
         for i, one in enumerate(_natures(nature, env.num_envs))
     ]

@@ -9,7 +9,7 @@ from io import StringIO
 from typing import Any
 
 from robust_envs.natures import Uniform
-from robust_envs.testing.laws import LAWS
+from robust_envs.testing.laws import LAWS, effects_of
 from robust_envs.testing.report import Check, Report
 from robust_envs.testing.subject import Skipped, Subject, default_sets
 from robust_envs.testing.suites import SUITES
@@ -63,7 +63,7 @@ def check_robust_env(
         subject = Subject(env_fn, sets, Uniform() if nature is None else nature, seed, steps, str(env))
     with closing(subject.make()):
         pass  # what does not fit is the caller's to know at once
-    checks = [*LAWS, *(SUITES if suites else ())]
+    checks = [*LAWS, *effects_of(sets), *(SUITES if suites else ())]
     return Report(subject.name, tuple(_run(name, check, subject) for name, check in checks))
 
 

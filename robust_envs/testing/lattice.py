@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from robust_envs.names import key_of
 from robust_envs.natures import Move
 from robust_envs.natures.move import is_choice
 from robust_envs.sets import Finite, UncertaintySet
@@ -119,7 +120,7 @@ class Script:
                 self.moves[channel, agent, t] = decode(integers, known, q, whole=label in kinds)
 
     def __call__(self, move: Move) -> Any:
-        agent = "*" if isinstance(move.agent, tuple) else str(move.agent)
+        agent = key_of(move.agent)
         target = self.moves.get((move.channel, agent, move.step))
         if target is None:
             return nothing(move)

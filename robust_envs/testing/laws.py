@@ -13,11 +13,11 @@ from pettingzoo import ParallelEnv
 
 from robust_envs.natures import AsAgents, Nominal, Replay
 from robust_envs.natures.played import as_agents
-from robust_envs.sets import Finite, PerEpisode, Switch
+from robust_envs.sets import ChoiceSet, Finite, PerEpisode
 from robust_envs.testing.playing import Episode, same
 from robust_envs.testing.subject import Skipped, Subject
 
-__all__ = ["LAWS"]
+__all__ = ["LAWS", "effects_of"]
 
 Law = tuple[str, Callable[[Subject], None]]
 _CHANNELS = ("reward", "observation", "action")
@@ -59,7 +59,7 @@ def effect(channel: str) -> Callable[[Subject], None]:
         else:
             raise AssertionError(f"nothing was moved in {_TRIES} episodes: try a larger set")
         nominal = subject.play(subject.env_fn(), seed)
-        if channel == "action" and same(nominal, episode):
+        if channel not in ("reward", "observation") and same(nominal, episode):
             raise Skipped("the environment says the same whatever is done")
         assert not same(nominal, episode), f"{channel}s are moved by nature and arrive as they were"
 
@@ -70,7 +70,7 @@ def membership(subject: Subject) -> None:
     _, trace, env = subject.record()
     for seat in env._perturber.seats:  # noqa: SLF001 - the bound sets are nowhere else
         recorded, members = trace.moves[seat.key], seat.members
-        if isinstance(members, Switch) or (isinstance(members, Finite) and members.discrete):
+        if isinstance(members, ChoiceSet) or (isinstance(members, Finite) and members.discrete):
             continue  # a choice: the space decides
         nominal = np.abs(recorded.chosen).max(initial=1.0)
         slack = 8 * np.finfo(np.float32).eps * max(nominal, _largest(subject.nominal))
@@ -168,6 +168,12 @@ def contract(subject: Subject) -> None:
             assert env.step({}) == ({}, {}, {}, {}, {}), "step({}) after the end must return five empty dicts"
 
 
+def effects_of(sets: Any) -> tuple[Law, ...]:
+    """One check more for each channel that only some environments have."""
+    others = (channel for channel in sets if channel not in _CHANNELS)
+    return tuple((f"nature has an effect on {channel}", effect(channel)) for channel in others)
+
+
 LAWS: tuple[Law, ...] = (
     ("a seed repeats the environment's episode", repeats),
     ("radius 0 is the environment, bit for bit", radius_zero),
@@ -194,6 +200,8 @@ def _others(channel: str) -> tuple[str, ...]:
 def _shrunk(members: Any) -> Any:
     if isinstance(members, dict):
         return {agent: _shrunk(one) for agent, one in members.items()}
+    if isinstance(members, list | tuple):
+        return [_shrunk(one) for one in members]
     return members.scaled(0.0)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from robust_envs.names import key_of
 from robust_envs.natures import Move
 from robust_envs.natures.move import is_choice
 from robust_envs.policies import team_actions
@@ -62,7 +63,7 @@ class Place:
     @property
     def label(self) -> tuple[str, str]:
         """(channel, agent) as traces have it."""
-        return self.channel, "*" if isinstance(self.agent, tuple) else str(self.agent)
+        return self.channel, key_of(self.agent)
 
     @property
     def like(self) -> tuple[Any, ...]:

@@ -305,7 +305,7 @@ def test_environments_are_closed(glass: Any) -> None:
         ({"levels": 1.0}, TypeError, "levels must be a sequence of numbers, got 1.0"),
         ({"levels": "01"}, TypeError, "levels must be a sequence"),
         ({"levels": ("a",)}, ValueError, "levels must be finite"),
-        ({"action": None}, ValueError, "levels above 0 need reward=, observation= or action="),
+        ({"action": None}, ValueError, "levels above 0 need a set on some channel"),
         ({"episodes": 0}, ValueError, "episodes must be >= 1, got episodes=0"),
         ({"episodes": 2.5}, TypeError, "episodes must be a whole number, got episodes=2.5"),
         ({"episodes": True}, TypeError, "episodes must be a whole number"),

@@ -209,3 +209,14 @@ def test_the_game_of_natures_alone_is_the_game_of_the_team_alone(kind, name):
 def test_nature_agents_are_the_base_environment_to_the_team_at_radius_zero():
     game = robust(EchoAEC(PLAYERS), reward=Linf(0.0), observation=Linf(0.0), nature=AsAgents())
     assert same(fed(game, lambda seen: np.ones(9, np.float32), 0), [parts[:6] for parts in play(EchoAEC(PLAYERS), 0)])
+
+
+def test_a_nature_at_radius_zero_has_moved_in_turns_as_it_has_in_rounds():
+    turns = robust(EchoAEC(), observation=Linf(0.0), nature=Uniform())
+    rounds = robust(aec_to_parallel(EchoAEC()), observation=Linf(0.0), nature=Uniform())
+    turns.reset(seed=0)
+    rounds.reset(seed=0)
+    assert turns.last_move.keys() == rounds.last_move.keys()
+    for key, move in turns.last_move.items():
+        assert np.array_equal(move.nominal, rounds.last_move[key].nominal)
+        assert not move.executed.any()

@@ -257,11 +257,20 @@ def test_an_answer_on_the_boundary_in_single_precision_is_fair():
 
 
 @pytest.mark.parametrize("members", [Interval(0.3, 0.4), Finite([[0.5, 0.5, 0.5]])], ids=repr)
-def test_a_set_that_leaves_the_space_everywhere_is_one_clear_sentence(members):
-    line = np.ones(3, np.float32)
+def test_where_no_member_fits_the_value_is_the_point_of_the_space_nearest_to_what_nature_chose(members):
+    line = np.float32([1.0, 0.9, 0.0])
     env = robust(Script(SPACES["float32"], [line]), observation=members, nature=Uniform())
-    with pytest.raises(ValueError, match=r"observation.*agent_0"):
-        env.reset(seed=0)
+    observation, _ = env.reset(seed=0)
+    move = env.last_move["observation", "agent_0"]
+    wanted = np.clip(line + move.chosen, -1, 1)
+    assert np.allclose(observation, wanted, atol=1e-6)
+    assert np.array_equal(observation[:2], np.ones(2, np.float32))
+
+
+@pytest.mark.parametrize("members", [Interval(2.5, 3.0), Finite([[-2.5, -2.5, -2.5]])], ids=repr)
+def test_a_set_whose_members_are_all_wider_than_the_space_is_refused(members):
+    with pytest.raises(ValueError, match="observation of agent_0: no member of the set fits into"):
+        robust(EchoEnv(), observation=members, nature=Uniform())
 
 
 def test_masked_actions_are_only_replaced_by_legal_ones():

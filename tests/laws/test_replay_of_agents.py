@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from glassbox import FAMILY, EchoEnv, EchoParallel, draw, same
+from glassbox import FAMILY, EchoEnv, EchoParallel, draw, play, same
 
-from robust_envs import L2, AsAgents, Linf, Replay, joint, robust
+from robust_envs import L2, AsAgents, Interval, Linf, Replay, Uniform, joint, robust
 
 GAME = {"reward": Linf(0.5), "observation": Linf(0.2), "action": Linf(0.3)}
 
@@ -39,3 +39,14 @@ def test_what_natures_did_as_parallel_agents_replays(kind, view, shared):
             for one, other in zip(ours[:-1], theirs[:-1], strict=True):  # all but infos
                 by_agent = {"agent_0": other} if alone else other
                 assert all(same(one[agent], by_agent[agent]) for agent in by_agent)
+
+
+def test_beyond_the_end_of_a_trace_nature_does_as_little_as_its_set_allows():
+    members = Interval(0.2, 0.3)
+    first = robust(EchoEnv(), reward=members, nature=Uniform(), trace=True)
+    first.reset(seed=0)
+    first.step(np.zeros(2, np.float32))
+    again = robust(EchoEnv(), reward=members, nature=Replay(first.trace), trace=True)
+    play(again, 0)
+    executed = again.trace.moves["reward", "agent_0"].executed[:, 0]
+    assert np.allclose(executed[1:], 0.2)

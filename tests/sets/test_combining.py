@@ -117,8 +117,6 @@ def test_an_unbound_product_says_what_it_needs():
         (lambda: per_episode(Finite([0.0])), "per_episode must hold L1, L2 or Linf"),
         (lambda: per_episode(joint(Finite([0.0]))), "per_episode must hold L1, L2 or Linf"),
         (lambda: per_episode(L2(1.0), horizon=0), "horizon must be a positive int, got horizon=0"),
-        (lambda: per_step(per_episode(L2(1.0))), "per_step cannot hold a budget"),
-        (lambda: per_step(joint(per_episode(L2(1.0)))), "per_step cannot hold a budget"),
     ],
 )
 def test_what_cannot_be_nested_is_refused(build, sentence):
@@ -149,9 +147,15 @@ def test_joint_and_per_episode_commute():
     assert joint(per_episode(L2(1.0))) == Joint(PerEpisode(L2(1.0)))
 
 
-def test_per_step_is_the_set_itself():
-    for s in (L2(1.0), joint(L2(1.0)), Switch(0.1), Product({"a": L2(1.0)})):
-        assert per_step(s) is s
+def test_per_step_holds_what_the_set_holds_and_is_said_once():
+    for s in (L2(1.0), Linf(0.5), per_episode(L2(1.0)), Product({"a": L2(1.0).bind(2)})):
+        often = per_step(s)
+        assert often != s
+        assert per_step(often) is often
+        bound = often if s.dim else often.bind(2)
+        assert bound.contains([0.1, 0.2])
+        assert not bound.contains([3.0, 3.0])
+        assert often.scaled(0.0).is_zero
 
 
 def test_joint_has_a_radius_only_if_its_set_has_one():

@@ -4,6 +4,7 @@ from robust_envs.sets.ambiguity.balls import Contamination, CVaR, L1Ambiguity, L
 from robust_envs.sets.ambiguity.base import AmbiguitySet
 from robust_envs.sets.ambiguity.divergences import KL, ChiSquared, ReverseKL
 from robust_envs.sets.ambiguity.euclidean import L2Ambiguity
+from robust_envs.sets.ambiguity.moved import Moved
 from robust_envs.sets.ambiguity.scenarios import Scenarios
 from robust_envs.sets.ambiguity.transport import Wasserstein
 
@@ -16,6 +17,7 @@ __all__ = [
     "L1Ambiguity",
     "L2Ambiguity",
     "LinfAmbiguity",
+    "Moved",
     "ReverseKL",
     "Scenarios",
     "TotalVariation",
