@@ -13,13 +13,16 @@ from stable_baselines3.common.logger import Logger
 from algos.deep.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from algos.deep.config import ActorCriticConfig, check_integer, config_from_json
 from algos.deep.games import Env, ParallelGame, Team
-from algos.deep.heads import NumpyHead
+from algos.deep.heads import NumpyHead, differentiable_actor
 from algos.deep.nets import LearnedStack, NumpyMLP
 from algos.deep.seeding import numpy_generator, torch_generator
 from algos.deep.state import TrainerState
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
+
+    from torch.distributions import Categorical
 
 Config = TypeVar("Config", bound=ActorCriticConfig)
 
@@ -138,6 +141,23 @@ class Model(ABC, Generic[Config]):
         else:
             actions = self._head.sample(outputs, legal, self._state.prediction)
         return self._team.decode(actions, observations), None
+
+    def torch_policy(self, agent: str) -> Callable[[torch.Tensor], torch.Tensor | Categorical]:
+        """Return an agent's actor as a function to be differentiated, for `robust_envs.GradientAttack`.
+
+        Args:
+            agent: its name.
+
+        Returns:
+            A function from flat observations (B, n) to the distribution over discrete actions, or to actions (B, m)
+            in the units of a Box action space, without noise.
+
+        Raises:
+            ValueError: the agent is unknown.
+        """
+        if agent not in self._team.agents:
+            raise ValueError(f"agent must be among {list(self._team.agents)}, got {agent!r}")
+        return differentiable_actor(self._state.stacks["actors"], self._team, list(self._team.agents).index(agent))
 
     def reseed(self, seed: int) -> None:
         """Start the noise of `predict(deterministic=False)` anew; training goes on as it would have.
