@@ -32,8 +32,13 @@ class CheckpointAtEpisodeEnd(BaseCallback):
         self._path = path
         self._every = every
         self._include_buffer = include_buffer
+        self._before = 0
+
+    def _on_training_start(self) -> None:
+        self._before = self.model.num_timesteps
 
     def _on_step(self) -> bool:
-        if self.num_timesteps % self._every == 0:
+        before, self._before = self._before, self.num_timesteps
+        if self.num_timesteps // self._every > before // self._every:  # many games step by many at a time
             self.model.save(self._path, include_buffer=self._include_buffer)  # type: ignore[call-arg, arg-type]
         return True

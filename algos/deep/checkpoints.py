@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 FORMAT = "robust-envs checkpoint"
 VERSION = 1
 _INDEX = "checkpoint.json"
-_DATA = re.compile(r"[a-z]+-[0-9a-f]{32}\.safetensors|checkpoint\.json(\.new)?")
+# .tmpXXXXXX: safetensors writes there first, and a process killed meanwhile leaves it behind.
+_DATA = re.compile(r"[a-z]+-[0-9a-f]{32}\.safetensors|checkpoint\.json(\.new)?|\.tmp\w{6}")
 
 
 class Checkpoint(NamedTuple):

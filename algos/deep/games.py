@@ -13,11 +13,11 @@ import numpy.typing as npt
 from pettingzoo import AECEnv, ParallelEnv
 
 from algos.deep.config import Continuous
-from algos.deep.nets import Floats
-from algos.deep.spaces import Seat, space_from_json, space_to_json
+from algos.deep.spaces import Seat, Space, space_from_json, space_to_json
 
 Env = ParallelEnv[str, Any, Any]
 Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,18 @@ class Team:
         agents = getattr(env, "possible_agents", None)
         if not agents:
             raise ValueError("env must have possible_agents: networks are made for agents known in advance")
-        return cls(tuple(Seat(a, env.observation_space(a), env.action_space(a), continuous) for a in agents))
+        observations, actions = (
+            [find(agent) for agent in agents] for find in (env.observation_space, env.action_space)
+        )
+        return cls.of_spaces(agents, observations, actions, continuous)
+
+    @classmethod
+    def of_spaces(
+        cls, agents: Iterable[str], observations: Iterable[Space], actions: Iterable[Space], continuous: Continuous
+    ) -> Team:
+        """Seat agents with these spaces, each in the agents' order."""
+        triples = zip(agents, observations, actions, strict=True)
+        return cls(tuple(Seat(agent, seen, played, continuous) for agent, seen, played in triples))
 
     @cached_property
     def agents(self) -> tuple[str, ...]:
@@ -174,10 +185,14 @@ class ParallelGame:
         return self._frame(observations)
 
     def step(self, actions: Floats) -> Step:
-        """Play the actions (N, A) of the agents that are present."""
+        """Play the actions (N, A) of the agents that are present, in the networks' form."""
+        return self.play(self.team.decode(actions, list(self.env.agents)))
+
+    def play(self, actions: Mapping[str, Any]) -> Step:
+        """Play elements of the action spaces, of the agents that are present."""
         self._step += 1
         actors = list(self.env.agents)
-        observations, rewards, terminations, _, _ = self.env.step(self.team.decode(actions, actors))
+        observations, rewards, terminations, _, _ = self.env.step(dict(actions))
         reward = np.zeros(len(self.team.seats), np.float32)
         continues = np.zeros(len(self.team.seats), bool)
         for i, agent in enumerate(self.team.agents):

@@ -56,7 +56,7 @@ class MADDPG(Trainer[MADDPGConfig]):
     config_class = MADDPGConfig
 
     def _make_stacks(self) -> dict[str, LearnedStack]:
-        self._nets = ActorCritic.make(self._team, self.config, self._generator, self.device)
+        self._nets = ActorCritic.make(self._team, self.config, self._generators, self.device)
         return {"actors": self._nets.actors, "critics": self._nets.critics}
 
     def _update(self, batch: Batch) -> Metrics:

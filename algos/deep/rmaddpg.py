@@ -94,12 +94,12 @@ class RMADDPG(Trainer[RMADDPGConfig]):
     config_class = RMADDPGConfig
 
     def _make_stacks(self) -> dict[str, LearnedStack]:
-        self._nets = ActorCritic.make(self._team, self.config, self._generator, self.device)
+        self._nets = ActorCritic.make(self._team, self.config, self._generators, self.device)
         stacks = {"actors": self._nets.actors, "critics": self._nets.critics}
         if self.config.nature == "none":
             return stacks
-        generator, rate = self._generator("natures"), self.config.nature_learning_rate
-        self._natures = joint_stack(self._team, self.config, generator, self.device, rate)
+        generators, rate = self._generators("natures"), self.config.nature_learning_rate
+        self._natures = joint_stack(self._team, self.config, generators, self.device, rate)
         return {**stacks, "natures": self._natures}
 
     def _update(self, batch: Batch) -> Metrics:

@@ -17,13 +17,11 @@ from stable_baselines3.common.utils import configure_logger
 from algos.deep.config import check_integer
 from algos.deep.interrupts import deferred_interrupt
 from algos.deep.model import Config, Model, silent_logger
-from algos.deep.seeding import episode_seed
-from algos.deep.statistics import EpisodeReturns
 
 if TYPE_CHECKING:
     from algos.deep.buffers import Batch
-    from algos.deep.games import Frame, ParallelGame
-    from algos.deep.nets import Floats
+    from algos.deep.episodes import Episodes
+    from algos.deep.waves import Waves
 
 MaybeCallback = BaseCallback | list[BaseCallback] | Callable[[dict[str, Any], dict[str, Any]], bool] | None
 
@@ -31,9 +29,13 @@ MaybeCallback = BaseCallback | list[BaseCallback] | Callable[[dict[str, Any], di
 class Trainer(Model[Config]):
     """Collect episodes, update and log; what an update is, is for the algorithms to say.
 
-    Episode k resets the environment with a seed made of (seed, k). `learn` stops at `total_timesteps` exactly: an
-    episode that is cut short there counts as truncated, and the next `learn` begins a new one. Global random
-    generators and `torch.set_num_threads` are left alone; for networks this small one thread is usually fastest.
+    Episode k resets the environment with a seed made of (seed, k); of many games at once a wave of games is what an
+    episode is of one. `learn` stops as soon as `total_timesteps` are reached: what is cut short there counts as
+    truncated, and the next `learn` begins anew. Global random generators and `torch.set_num_threads` are left alone;
+    for networks this small one thread is usually fastest.
+
+    With several seeds all runs step and are updated together and stay independent: a run is what it would be alone.
+    Steps are counted for each run.
     """
 
     @abstractmethod
@@ -103,7 +105,7 @@ class Trainer(Model[Config]):
         """Ask `learn` to return when the present episode is over (from a callback or a signal handler)."""
         self._stop = True
 
-    def _play_episode(self, game: ParallelGame, callback: BaseCallback, log_interval: int) -> None:
+    def _play_episode(self, game: Episodes | Waves, callback: BaseCallback, log_interval: int) -> None:
         self._in_episode = True
         try:
             if self._finish_episode(game, callback) and self._state.episodes % log_interval == 0:
@@ -115,64 +117,74 @@ class Trainer(Model[Config]):
             self._in_episode = False
             self._write_pending_saves()
 
-    def _finish_episode(self, game: ParallelGame, callback: BaseCallback) -> bool:
+    def _finish_episode(self, game: Episodes | Waves, callback: BaseCallback) -> bool:
         """Play until the episode is over or training stops; return whether it is over."""
-        state, episode = self._state, self._state.episodes
-        state.episodes += 1
-        returns = EpisodeReturns(game.env, self._team.agents)
-        frame = game.reset(episode_seed(self.seed, episode), episode=episode)
+        state = self._state
+        game.begin()
         while not game.over and self.num_timesteps < self._total_timesteps:
-            actions = self._explore(frame)
-            step = game.step(actions)
-            state.buffer.add(frame, actions, step)
-            state.count_step()
-            returns.add(step.reward)
-            frame = step.frame
+            step = game.step(uniform=state.steps < self.config.learning_starts)
+            state.count_steps(game.steps)
             callback.update_locals(locals())
             if not callback.on_step():
                 self._stop = True
                 return False
-            self._update_if_due(callback)
-        if game.over:
-            returns.report(state.means)
+            rounds = self._rounds_due(game.steps)
+            if rounds:
+                self._update_rounds(rounds, callback)
         return game.over
 
-    def _explore(self, frame: Frame) -> Floats:
-        outputs = self._actors(frame.observation)
-        warming_up = self._state.steps < self.config.learning_starts
-        draw = self._head.uniform if warming_up else self._head.sample
-        return draw(outputs, frame.legal, self._state.exploration) * frame.present[:, None]
+    def _rounds_due(self, steps: int) -> int:
+        """Count the rounds of updates that the latest steps of each run have made due."""
+        state, every = self._state, self.config.update_every
+        if len(state.buffer) < self.config.learning_starts:
+            return 0
+        return state.steps // every - (state.steps - steps) // every
 
-    def _update_if_due(self, callback: BaseCallback) -> None:
-        state, config = self._state, self.config
-        if state.steps % config.update_every or len(state.buffer) < config.learning_starts:
-            return
+    def _update_rounds(self, rounds: int, callback: BaseCallback) -> None:
         callback.on_rollout_end()
-        metrics = self._update(state.buffer.sample(config.batch_size, self.device))
+        found = [self._measured_update() for _ in range(rounds)]
         self._actors.refresh()
-        for name, values in zip(metrics, torch.stack(list(metrics.values())).tolist(), strict=True):
-            self._count_metric(name, values)
+        names = list(found[0])
+        values = torch.stack([torch.stack(list(metrics.values())) for metrics in found]).tolist()
+        for metrics in values:
+            for name, by_network in zip(names, metrics, strict=True):
+                self._count_metric(name, by_network)
         callback.on_rollout_start()
 
+    def _measured_update(self) -> Mapping[str, torch.Tensor]:
+        return self._update(self._state.sample(self.config.batch_size, self.device))
+
     def _count_metric(self, name: str, values: list[float]) -> None:
-        self._state.means.add(f"train/{name}", sum(values) / len(values))
-        for agent, value in zip(self._team.agents, values, strict=True):
-            if not math.isfinite(value):
-                after = f"after {self._state.steps} steps"
-                raise FloatingPointError(f"{name} of agent {agent!r} is {value} {after}: lower the learning rates")
-            self._state.means.add(f"train/{name}/{agent}", value)
+        """Hand each run's log its agents' values, and stop at the first that says the run is lost."""
+        agents = self._team.agents
+        for i, run in enumerate(self._state.runs):
+            own = values[i * len(agents) : (i + 1) * len(agents)]
+            run.means.add(f"train/{name}", sum(own) / len(own))
+            for agent, value in zip(agents, own, strict=True):
+                if not math.isfinite(value):
+                    which = f" of seed {run.seed}" if len(self.seeds) > 1 else ""
+                    after = f"after {self._state.steps} steps{which}"
+                    raise FloatingPointError(f"{name} of agent {agent!r} is {value} {after}: lower the learning rates")
+                run.means.add(f"train/{name}/{agent}", value)
 
     def _log(self) -> None:
+        lines = [run.means.take() for run in self._state.runs]
+        for logger, line in zip(self._run_loggers, lines, strict=False):
+            self._write_line(logger, line)
+        everywhere = [name for name in lines[0] if all(name in line for line in lines)]
+        self._write_line(self.logger, {name: sum(line[name] for line in lines) / len(lines) for name in everywhere})
+
+    def _write_line(self, logger: Logger, line: Mapping[str, float]) -> None:
         began, at = self._clock
         elapsed = max(time.perf_counter() - began, 1e-9)
-        self.logger.record("time/episodes", self._state.episodes, exclude="tensorboard")
-        self.logger.record("time/fps", int((self.num_timesteps - at) / elapsed))
-        self.logger.record("time/time_elapsed", int(elapsed), exclude="tensorboard")
-        self.logger.record("time/total_timesteps", self.num_timesteps, exclude="tensorboard")
-        for name, value in self._state.means.take().items():
+        logger.record("time/episodes", self._state.episodes, exclude="tensorboard")
+        logger.record("time/fps", int((self.num_timesteps - at) / elapsed))
+        logger.record("time/time_elapsed", int(elapsed), exclude="tensorboard")
+        logger.record("time/total_timesteps", self.num_timesteps, exclude="tensorboard")
+        for name, value in line.items():
             # Tables on the screen cut names short and refuse two that then agree: lines per agent go to files only.
-            self.logger.record(name, value, exclude=("stdout", "log") if name.count("/") > 1 else None)
-        self.logger.dump(step=self.num_timesteps)
+            logger.record(name, value, exclude=("stdout", "log") if name.count("/") > 1 else None)
+        logger.dump(step=self.num_timesteps)
 
     def _make_callback(self, callback: MaybeCallback, progress_bar: bool) -> BaseCallback:
         if isinstance(callback, list):

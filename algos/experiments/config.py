@@ -12,12 +12,14 @@ from pettingzoo import ParallelEnv
 
 from algos.experiments.measurement import Measurement, check_count, check_size
 from algos.experiments.tasks import Task, find_task
+from algos.experiments.vmas_tasks import OneVmasGame, make_games
 from robust_envs import Linf, Noise, robust
 from robust_envs.files import read_versioned, write_json
 
 __all__ = ["RunConfig"]
 
 Algorithm = Literal["rmaddpg", "maddpg"]
+Backend = Literal["mpe2", "vmas"]
 _KIND, _VERSION = "robust-envs/run", 1
 
 
@@ -34,6 +36,8 @@ class RunConfig:
         steps: environment steps to train for, >= 1; the run ends with the episode in which they are reached.
         seed: of everything random in the run, >= 0.
         continuous: continuous instead of discrete actions, on tasks that offer both.
+        backend: "mpe2" plays one game, as the papers did; "vmas" plays `games` at once, on the device.
+        games: games at once with "vmas", >= 1.
         device: cpu, cuda, or auto.
         threads: of torch, >= 1; small networks are fastest with 1.
         checkpoint_every: environment steps between two checkpoints, >= 1.
@@ -56,6 +60,8 @@ class RunConfig:
     steps: int = 100_000
     seed: int = 0
     continuous: bool = False
+    backend: Backend = "mpe2"
+    games: int = 128
     device: str = "auto"
     threads: int = 1
     checkpoint_every: int = 25_000
@@ -71,8 +77,12 @@ class RunConfig:
         find_task(self.task, env=self.env)
         if self.algo not in ("rmaddpg", "maddpg"):
             raise ValueError(f"algo must be rmaddpg or maddpg, got algo={self.algo!r}")
+        if self.backend not in ("mpe2", "vmas"):
+            raise ValueError(f"backend must be mpe2 or vmas, got backend={self.backend!r}")
+        if self.backend == "vmas" and self.find_task().scenario is None:
+            raise ValueError(f"backend must be mpe2 for {self.env or self.task}, which VMAS does not have")
         check_size("level", self.level)
-        for name, least in (("steps", 1), ("seed", 0), ("threads", 1), ("checkpoint_every", 1)):
+        for name, least in (("steps", 1), ("seed", 0), ("threads", 1), ("checkpoint_every", 1), ("games", 1)):
             check_count(name, getattr(self, name), least)
 
     @property
@@ -85,16 +95,29 @@ class RunConfig:
         return find_task(self.task, env=self.env)
 
     def make_env(self) -> ParallelEnv[str, Any, Any]:
-        """Build the task's environment, naked."""
-        return self.find_task().make(continuous=self.continuous)
+        """Build the task's environment, naked, one game of it."""
+        task = self.find_task()
+        if self.backend == "vmas":
+            return OneVmasGame(str(task.scenario), continuous=self.continuous)
+        return task.make(continuous=self.continuous)
 
-    def make_training_env(self) -> ParallelEnv[str, Any, Any]:
-        """Build the environment to train in: rewards noisy at this level, nothing else."""
+    def make_training_env(self) -> Any:
+        """Build what to train in, one game or many: rewards noisy at this level, nothing else."""
+        if self.backend == "vmas":
+            from algos.deep.model import find_device
+
+            return make_games(
+                str(self.find_task().scenario),
+                games=self.games,
+                continuous=self.continuous,
+                level=self.level,
+                device=str(find_device(self.device)),
+            )
         env = self.make_env()
         if self.level == 0:
             return env
         # Noise has the standard deviation radius / 2 and is cut at the radius: the papers' noise at level lambda.
-        return robust(env, reward=Linf(2.0 * self.level), nature=Noise())  # type: ignore[no-any-return]
+        return robust(env, reward=Linf(2.0 * self.level), nature=Noise())
 
     def to_json(self) -> dict[str, Any]:
         """Turn the configuration into plain values."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from stable_baselines3.common.logger import Logger
 
-from algos.deep import MADDPG, RMADDPG, MADDPGConfig, RMADDPGConfig
+from algos.deep import MADDPG, RMADDPG, MADDPGConfig, RMADDPGConfig, SideBySide
+from algos.deep.memory import keep_memory
 from algos.experiments.config import RunConfig
 from algos.experiments.metrics import MetricsFile
 from algos.experiments.progress import Board, Silent
@@ -149,13 +150,14 @@ def train(
     else:
         folder.check_new()
     torch.set_num_threads(config.threads)
-    trainer = _make_trainer(config, folder)
+    keep_memory()
+    trainer = make_trainer(config, folder)
     # Written only now: what cannot be made leaves no folder behind.
     config.save(folder.config)
     at = f"from step {trainer.num_timesteps:,} to" if trainer.num_timesteps else "for"
     board.say(f"{config.env or config.task}: {config.name}, {at} {config.steps:,} steps, into {folder.path}")
-    _write_provenance(config, folder, trainer)
-    latest = LatestReturn(config.find_task().team or trainer.env.possible_agents)  # type: ignore[union-attr]
+    write_provenance(config, folder, trainer)
+    latest = LatestReturn(config.find_task().team or agents_of(trainer.env))
     metrics = MetricsFile(folder.metrics, until=trainer.num_timesteps)
     trainer.set_logger(Logger(folder=None, output_formats=[metrics, latest]))
     _learn(trainer, config, folder, latest, board)
@@ -176,7 +178,7 @@ def _learn(trainer: Trainer, config: RunConfig, folder: RunFolder, latest: Lates
         return
     try:
         left = config.steps - trainer.num_timesteps
-        trainer.learn(left, callback=watch, log_interval=_LOG_INTERVAL, reset_num_timesteps=False)
+        trainer.learn(left, callback=watch, log_interval=log_interval(config), reset_num_timesteps=False)
     except KeyboardInterrupt:
         # A second Ctrl-C breaks into an episode, where nothing can be resumed from: the last checkpoint stays.
         if watch.between_episodes:
@@ -225,9 +227,13 @@ def load_policy(out: str | os.PathLike[str], *, device: str = "cpu") -> Trainer:
     return kind.load(folder.checkpoint, device=device)
 
 
-def _make_trainer(config: RunConfig, folder: RunFolder) -> Trainer:
+def make_trainer(config: RunConfig, folder: RunFolder, *, seeds: Sequence[int] = ()) -> Trainer:
+    """Make the trainer of a run, or of several seeds together, or load it from the folder's checkpoint."""
     kind, settings = _ALGORITHMS[config.algo]
-    env = config.make_training_env()
+    envs = [config.make_training_env() for _ in seeds or [config.seed]]
+    env: Any = envs if seeds else envs[0]
+    if seeds and config.backend == "vmas":
+        env = SideBySide(envs)
     if folder.checkpoint.exists():
         return kind.load(folder.checkpoint, env, device=config.device)
     try:
@@ -237,10 +243,20 @@ def _make_trainer(config: RunConfig, folder: RunFolder) -> Trainer:
         raise ValueError(
             f"trainer must hold settings of {config.algo} ({known}), got {dict(config.trainer)}"
         ) from error
-    return kind(env, chosen, seed=config.seed, device=config.device)
+    return kind(env, chosen, seeds=list(seeds) or [config.seed], device=config.device)
 
 
-def _write_provenance(config: RunConfig, folder: RunFolder, trainer: Trainer) -> None:
+def agents_of(env: Any) -> Sequence[str]:
+    """Name the agents of an environment or of many games."""
+    return tuple(getattr(env, "possible_agents", None) or env.agents)
+
+
+def log_interval(config: RunConfig) -> int:
+    """Tell after how many episodes a line is logged: a wave of many games is one of them."""
+    return 1 if config.backend == "vmas" else _LOG_INTERVAL
+
+
+def write_provenance(config: RunConfig, folder: RunFolder, trainer: Trainer) -> None:
     found = provenance(config, device=str(trainer.device))
     if folder.provenance.exists():
         begun = json.loads(folder.provenance.read_text())

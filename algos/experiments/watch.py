@@ -50,14 +50,17 @@ class Watch(BaseCallback):
         self._board, self._name, self._latest = board, name, latest
         self._every, self._checkpoint = every, checkpoint
         self._shown = -_SHOW_EVERY
+        self._before = 0
         self.between_episodes = True
 
     def _on_training_start(self) -> None:
+        self._before = self.model.num_timesteps
         self._show()
 
     def _on_step(self) -> bool:
         self.between_episodes = self.locals["game"].over
-        if self.num_timesteps % self._every == 0:
+        before, self._before = self._before, self.num_timesteps
+        if self.num_timesteps // self._every > before // self._every:  # many games step by many at a time
             self._checkpoint()
         if time.monotonic() >= self._shown + _SHOW_EVERY:
             self._show()

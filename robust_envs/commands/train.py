@@ -28,6 +28,9 @@ def train(
     level: float = 1.0,
     steps: int = 100_000,
     seed: int = 0,
+    seeds: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint="")] = (),
+    backend: Literal["mpe2", "vmas"] = "mpe2",
+    games: int = 128,
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None,
     resume: Flag = False,
     env: Annotated[str | None, tyro.conf.arg(metavar="MODULE:FUNCTION", help_behavior_hint="")] = None,
@@ -50,6 +53,9 @@ def train(
         level: How noisy rewards are in training: standard deviation of a Gaussian cut at twice it; 0 for none.
         steps: Environment steps.
         seed: Of everything random.
+        seeds: Several seeds, trained together in this process; each gets a folder of its own in --out.
+        backend: One game of mpe2, as in the papers, or many of VMAS at once (its worlds differ a little).
+        games: Games at once with VMAS, for each seed.
         out: Folder of the run; runs/TASK/ALGO-levelLEVEL-seedSEED by default.
         resume: Go on with a run from its last checkpoint; --out alone says which.
         env: Train on an environment of your own: package.module:function that builds a PettingZoo ParallelEnv.
@@ -70,6 +76,8 @@ def train(
         "steps": steps,
         "seed": seed,
         "continuous": continuous,
+        "backend": backend,
+        "games": games,
         "device": device,
         "threads": threads,
         "checkpoint_every": checkpoint_every,
@@ -79,9 +87,32 @@ def train(
     if task is None and env is None and not (resume and out is not None):
         raise ValueError(f"TASK must be given: {', '.join(TASKS)}, or an environment of your own with --env")
     label = None if task is None and env is None else find_task(task, env=env).name
-    folder = Path("runs", str(label).replace(":", "-"), f"{algo}-level{level:g}-seed{seed}") if out is None else out
-    config = _resumed(given, folder) if resume else RunConfig(**{**given, "task": label})  # type: ignore[arg-type]
-    return _run(config, folder, resume=resume)
+    which = f"seeds{'-'.join(map(str, seeds))}" if seeds else f"seed{seed}"
+    kind = algo if backend == "mpe2" else f"{algo}-{backend}"
+    folder = Path("runs", str(label).replace(":", "-"), f"{kind}-level{level:g}-{which}") if out is None else out
+    begun = folder / f"seed{seeds[0]}" if seeds else folder
+    config = _resumed(given, begun) if resume else RunConfig(**{**given, "task": label})  # type: ignore[arg-type]
+    return _run_together(config, seeds, folder, resume=resume) if seeds else _run(config, folder, resume=resume)
+
+
+def _run_together(config: RunConfig, seeds: Sequence[int], out: Path, *, resume: bool) -> int:
+    from algos.experiments import measure_seeds, open_board, train_seeds
+    from robust_envs.commands.screen import say, show_progress
+
+    name = f"{config.algo}, level {config.level:g}, {len(seeds)} seeds"
+    try:
+        with open_board({name: config.steps}) as board:
+            train_seeds(config, seeds, out, resume=resume, board=board)
+        with show_progress("test") as progress:
+            summaries = measure_seeds(out, seeds, progress=progress)
+    except KeyboardInterrupt:
+        say(f"stopped; to go on: {_resume_command(out, seeds)}")
+        raise
+    for seed, summary in zip(seeds, summaries, strict=True):
+        nominal, perturbed = (summary[name]["mean"] for name in ("nominal_return", "perturbed_return"))
+        say(f"seed {seed}: nominal return {nominal:.1f}, perturbed {perturbed:.1f}")
+    say(f"{summaries[0]['env_steps_per_second']:,} steps/s of all seeds; all numbers in {out}")
+    return 0
 
 
 def _resumed(given: dict[str, Any], out: Path) -> RunConfig:
@@ -127,6 +158,7 @@ def _run(config: RunConfig, out: Path, *, resume: bool) -> int:
     return 0
 
 
-def _resume_command(out: Path) -> str:
+def _resume_command(out: Path, seeds: Sequence[int] = ()) -> str:
     program = ["robust-envs"] if Path(sys.argv[0]).stem == "robust-envs" else ["python", "-m", "robust_envs.cli"]
-    return shlex.join([*program, "train", "--resume", "--out", str(out)])
+    several = ["--seeds", *map(str, seeds)] if seeds else []
+    return shlex.join([*program, "train", "--resume", *several, "--out", str(out)])

@@ -108,6 +108,14 @@ def test_all_moments_of_a_save_were_tried(tmp_path, monkeypatch):
     assert len(calls) == 9
 
 
+def test_what_a_kill_inside_safetensors_leaves_behind_does_not_bar_the_next_save(tmp_path):
+    write_checkpoint(tmp_path / "c", checkpoint(1.0))
+    (tmp_path / "c" / ".tmpCaAb1s").write_bytes(b"half")
+    write_checkpoint(tmp_path / "c", checkpoint(2.0))
+    assert read_checkpoint(tmp_path / "c").values == {"number": 2.0}
+    assert not (tmp_path / "c" / ".tmpCaAb1s").exists()
+
+
 def flip(file):
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 0x10

@@ -37,7 +37,15 @@ def test_there_are_no_upper_bounds_for_users(project):
 
 def test_all_holds_what_the_readme_needs(project):
     (everything,) = project["optional-dependencies"]["all"]
-    assert set(re.findall(r"\w+", everything.partition("[")[2])) == {"cli", "plot", "algos", "envs", "test", "dev"}
+    assert set(re.findall(r"\w+", everything.partition("[")[2])) == {
+        "cli",
+        "plot",
+        "algos",
+        "envs",
+        "vmas",
+        "test",
+        "dev",
+    }
 
 
 def test_both_packages_are_typed(root):
