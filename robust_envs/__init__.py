@@ -31,8 +31,10 @@ from robust_envs.sets import (
     TotalVariation,
     UncertaintySet,
     Wasserstein,
+    intersect,
     joint,
     per_episode,
+    per_state,
     per_step,
 )
 from robust_envs.shells.layers import find_wrapper
@@ -76,8 +78,10 @@ __all__ = [
     "Wasserstein",
     "WorstCase",
     "find_wrapper",
+    "intersect",
     "joint",
     "per_episode",
+    "per_state",
     "per_step",
     "robust",
 ]

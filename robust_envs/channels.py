@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 
 from robust_envs.names import close_match
-from robust_envs.sets import Joint, PerEpisode, Product, UncertaintySet
+from robust_envs.sets import Joint, PerEpisode, PerState, Product, UncertaintySet
 
 __all__ = ["CHANNELS", "BoxPort", "DiscretePort", "JointPort", "PartsPort", "Port", "ScalarPort", "make_port", "merge"]
 
@@ -262,7 +262,7 @@ def make_port(channel: str, agent: str, space: spaces.Space[Any] | None, members
 
 
 def _innermost(members: UncertaintySet) -> UncertaintySet:
-    while isinstance(members, Joint | PerEpisode):
+    while isinstance(members, Joint | PerEpisode | PerState):
         members = members.inner
     return members
 

@@ -1,4 +1,4 @@
-"""The command line: `robust-envs train | evaluate | curve`. Whatever a command needs is imported when it is called."""
+"""The command line: `robust-envs train | evaluate | curve | solve`. Commands import what they need when called."""
 
 from __future__ import annotations
 

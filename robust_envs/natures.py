@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from robust_envs.policies import check_policy
-from robust_envs.sets import L2, Finite, Interval, Joint, Linf, PerEpisode, UncertaintySet
+from robust_envs.sets import L2, Finite, Interval, Joint, Linf, PerEpisode, PerState, UncertaintySet
 
 if TYPE_CHECKING:
     from robust_envs.traces import Trace
@@ -301,6 +301,11 @@ def check_nature(nature: Any, channel: str, members: UncertaintySet) -> None:
         raise TypeError(f"nature must be a nature or a callable of Move, got {nature!r}")
     if hasattr(nature, "check"):
         nature.check(channel, members)
+    if isinstance(nature, AsAgents) and isinstance(members, PerState):
+        raise ValueError(
+            f"AsAgents() acts before the state and the action are known on which this set depends: train with the "
+            f"largest radius, or give a function of Move, got {members} on {channel}"
+        )
     if isinstance(nature, Uniform) and must_plan(members):
         raise ValueError(_plan_message("Uniform", members))
 
@@ -320,7 +325,7 @@ def _dim(members: UncertaintySet) -> int:
 
 
 def _ball(members: UncertaintySet) -> UncertaintySet:
-    while isinstance(members, Joint | PerEpisode):
+    while isinstance(members, Joint | PerEpisode | PerState):
         members = members.inner
     return members
 

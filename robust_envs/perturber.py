@@ -13,8 +13,8 @@ from robust_envs.checks import check_flat, check_policies, check_radius, check_t
 from robust_envs.names import close_match
 from robust_envs.nature_spaces import look, look_at_all, make_interface, pad_to_team, share, shown_size
 from robust_envs.natures import AsAgents, Policy, Replay, check_nature
-from robust_envs.seats import Seat, make_seat
-from robust_envs.sets import Joint, Product, UncertaintySet
+from robust_envs.seats import ScaledSeat, Seat, make_seat
+from robust_envs.sets import Joint, PerState, Product, UncertaintySet
 from robust_envs.streams import stream
 from robust_envs.traces import Executed, Trace
 
@@ -182,8 +182,18 @@ class Perturber:
                 mask = legal(seen, infos, agent) if seat.masked else None
                 values[agent] = seat.perturb(values[agent], seen, mask)
 
-    def take(self, actions: Mapping[str, Any]) -> None:
-        """Keep what the agents wanted to do."""
+    @property
+    def noting(self) -> bool:
+        """Whether `take` must be told what the agents do."""
+        return self.recording or any(isinstance(seat, ScaledSeat) for seat in self["reward"])
+
+    def take(self, actions: Mapping[str, Any], observations: Mapping[str, Any]) -> None:
+        """Keep what the agents wanted to do, and on what they decided it."""
+        for seat in self["reward"]:
+            if isinstance(seat, ScaledSeat):
+                for agent in seat.agents:
+                    if agent in actions:
+                        seat.note(agent, observations.get(agent), actions[agent])
         if self.recording:
             for agent, action in actions.items():
                 self.actions_taken.setdefault(str(agent), []).append(_numbers(action))
@@ -298,7 +308,8 @@ class Perturber:
         return port
 
     def _bind(self, channel: str, covered: Any, members: UncertaintySet, port: Port) -> UncertaintySet:
-        target = self._spaces[channel](covered) if isinstance(members, Product) else port.space
+        plain = members.inner if isinstance(members, PerState) else members
+        target = self._spaces[channel](covered) if isinstance(plain, Product) else port.space
         try:
             return members.bind(target)
         except ValueError as error:

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import signal
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from hypothesis import settings
 settings.register_profile("robust-envs", settings(), deadline=None)
 settings.register_profile("nightly", settings(), deadline=None, max_examples=10_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "robust-envs"))
+
+# A shell starts its background jobs deaf to Ctrl-C, which some tests press; children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NEEDS_TORCH = {"torch", "stable_baselines3", "algos"}
 

@@ -17,8 +17,10 @@ from robust_envs.sets import (
     Linf,
     Product,
     UncertaintySet,
+    intersect,
     joint,
     per_episode,
+    per_state,
 )
 
 N = 200
@@ -34,6 +36,8 @@ class Case:
     radius: bool = True  # has one scalar radius
     blocks: bool = True  # a block of draws equals as many single draws
     pinned: tuple[int, ...] = ()
+    tight: float = 1e-12  # to which part of its reach `worst` is known
+    evaluates: bool = True  # its repr is the expression that makes it
 
     @cached_property
     def reach(self) -> float:
@@ -62,9 +66,15 @@ def turned(widths, seed=0):
     return (matrix + matrix.T) / 2
 
 
+def rule(observation, action):
+    return 1.0
+
+
 def dict_space(**dims):
     return gym.spaces.Dict({key: gym.spaces.Box(-1, 1, (dim,)) for key, dim in dims.items()})
 
+
+CUT = {"radius": False, "blocks": False}  # drawn by rejection; scaled by `scaled`
 
 CASES = {
     "linf": Case(Linf(0.5).bind(4)),
@@ -119,6 +129,19 @@ CASES = {
     ),
     "joint": Case(joint(L2(0.5)).bind(5)),
     "per episode": Case(per_episode(L1(2.0), horizon=4).bind(3)),
+    "l2 in a box": Case(intersect(L2(1.0), Interval((-0.5, -2.0, 0.0), (0.3, 2.0, 0.8))).bind(3), **CUT),
+    "l2 unit in a box": Case(intersect(L2(2.0, unit=(0.5, 1.0, 3.0)), Linf(1.1)).bind(3), **CUT),
+    "l2 in a box without 0": Case(intersect(L2(1.0), Interval((0.3, -2.0), (0.9, -0.2))).bind(2), nominal=False, **CUT),
+    "l1 in a box": Case(intersect(L1(1.0), Interval((-0.5, -2.0, 0.0), (0.3, 2.0, 0.8))).bind(3), **CUT),
+    "l1 unit in a box": Case(intersect(L1(2.0, unit=(0.5, 1.0, 3.0)), Linf(1.1)).bind(3), **CUT),
+    "budgeted in a box": Case(intersect(Budgeted(1.0, 1.5), Interval(-0.8, (0.3, 1.0, 3.0))).bind(3), **CUT),
+    "ellipsoid in a box": Case(
+        intersect(Ellipsoid(turned([1.0, 2.0, 0.5])), Interval(-0.7, (0.3, 1.0, 3.0))).bind(3), tight=1e-9, **CUT
+    ),
+    "ellipsoid diagonal in a box": Case(
+        intersect(Ellipsoid([[4.0, 0.0], [0.0, 0.25]]), Interval(-0.4, (1.5, 0.1))).bind(2), **CUT
+    ),
+    "per state": Case(per_state(L2(0.7), rule).bind(4), evaluates=False),
     "joint per episode": Case(joint(per_episode(Linf(2.0, unit=(1.0, 0.5)))).bind(2)),
 }
 

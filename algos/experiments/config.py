@@ -86,9 +86,14 @@ class RunConfig:
             check_count(name, getattr(self, name), least)
 
     @property
+    def method(self) -> str:
+        """Algorithm and level: what runs with different seeds have in common."""
+        return f"{self.algo}, level {self.level:g}"
+
+    @property
     def name(self) -> str:
         """Algorithm, level and seed: how a run is called among others on the same task."""
-        return f"{self.algo}, level {self.level:g}, seed {self.seed}"
+        return f"{self.method}, seed {self.seed}"
 
     def find_task(self) -> Task:
         """Find the task to train on."""

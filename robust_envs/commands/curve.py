@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,7 +36,9 @@ def curve(
 ) -> int:
     """Draw how the return of trained runs falls as the world departs from the model, run beside run.
 
-    All runs meet the same starts and the same luck. Prints a table; writes curve.csv, curve.json and curve.png.
+    All runs meet the same starts and the same luck. Runs that differ in nothing but the seed are drawn together, with
+    their mean and its interval over seeds. Prints a table; writes curve.csv, curve.json and curve.png, and seeds.csv
+    where there are runs to average.
 
     Args:
         runs: Folders that `robust-envs train` made, of one task.
@@ -50,8 +53,9 @@ def curve(
         out: Folder for the files.
     """
     from algos.experiments import Measurement, RunFolder
-    from robust_envs.commands.screen import say, show_curve, show_progress
-    from robust_envs.evaluation import RandomPolicy, plot_curve
+    from robust_envs.commands.screen import say, show_curve, show_methods, show_progress
+    from robust_envs.evaluation import RandomPolicy, over_training_seeds, plot_curve
+    from robust_envs.evaluation.results import save_csv
 
     measurement = Measurement(
         levels=levels,
@@ -65,6 +69,7 @@ def curve(
     configs = [RunFolder(path).read_config() for path in runs]
     _check_one_task(runs, configs)
     policies = _named(runs, configs)
+    methods = _methods(policies, configs)
     if random:
         policies["random"] = RandomPolicy(configs[0].make_env())
     with show_progress("episodes") as progress:
@@ -73,8 +78,12 @@ def curve(
     write_atomic(out / "curve.csv", found.to_csv())
     found.save(out / "curve.json")
     written = [out / "curve.csv", out / "curve.json"]
+    if methods:
+        points = over_training_seeds(found, methods)
+        show_methods(points, title=found.title)
+        written.append(save_csv(out / "seeds.csv", points))
     say(f"written: {', '.join(map(str, written))}")
-    plot_curve(found, out / "curve.png")
+    plot_curve(found, out / "curve.png", methods=methods)
     say(f"written: {out / 'curve.png'}")
     return 0
 
@@ -88,6 +97,19 @@ def _named(runs: Sequence[Path], configs: Sequence[RunConfig]) -> dict[str, Any]
     if len(set(unique)) < len(unique):
         raise ValueError(f"runs must be different folders, got {', '.join(map(str, runs))}")
     return {name: load_policy(path) for name, path in zip(unique, runs, strict=True)}
+
+
+def _methods(names: Iterable[str], configs: Sequence[RunConfig]) -> dict[str, list[str]]:
+    """Find the runs that differ in nothing but the seed: for each such method the names of its runs."""
+    alike: dict[str, list[tuple[RunConfig, str]]] = {}
+    for name, config in zip(names, configs, strict=False):  # behind the runs stands the random policy
+        alike.setdefault(str(replace(config, seed=0)), []).append((config, name))
+    several = [group for group in alike.values() if len({config.seed for config, _ in group}) == len(group) > 1]
+    called = [group[0][0].method for group in several]
+    return {
+        label if called.count(label) == 1 else f"{label} ({group[0][1]}, ...)": [name for _, name in group]
+        for label, group in zip(called, several, strict=True)
+    }
 
 
 def _check_one_task(runs: Sequence[Path], configs: Sequence[RunConfig]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
 from typing import Any
@@ -11,9 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from robust_envs.evaluation import RewardKind, RobustnessCurve, Summary
+from robust_envs.evaluation import CurvePoint, Estimate, MethodPoint, RewardKind, RobustnessCurve, Summary
 
-__all__ = ["say", "show_curve", "show_evaluation", "show_progress"]
+__all__ = ["say", "show_curve", "show_evaluation", "show_methods", "show_progress", "show_rows"]
 
 _PIPE_WIDTH = 160  # columns where no terminal says how wide it is: tables are not to be folded
 
@@ -69,33 +69,81 @@ def show_evaluation(rows: Sequence[Summary], *, title: str) -> None:
 
 
 def show_curve(curve: RobustnessCurve) -> None:
-    """Show a curve: a table for each nature and reward, with a line for each level and a column for each policy."""
+    """Show a curve: a table for each nature and reward.
+
+    Up to three policies have a column each, and levels are lines; more have a line each.
+    """
     points = {(point.policy, point.nature, point.reward, point.level): point for point in curve.table()}
     kinds: tuple[RewardKind, ...] = ("nominal", "perturbed") if curve.rewards_differ else ("nominal",)
+    measures = {"area": curve.area, "worst drop": curve.worst_drop}
+    if len(curve.levels) < 2 or curve.levels[0] != 0:
+        measures = {}
     for nature, reward in product(curve.natures, kinds):
+        rows = {
+            f"{level:g}": [Estimate(*_ends(points[policy, nature, reward, level])) for policy in curve.policies]
+            for level in curve.levels
+        }
+        rows |= {
+            name: [measure(policy, nature, reward=reward) for policy in curve.policies]
+            for name, measure in measures.items()
+        }
         title = f"{curve.title}: {reward} return of the team under {nature} nature, {curve.episodes} episodes"
-        table = _table(title, ("level",), curve.policies)
-        for level in curve.levels:
-            found = (points[policy, nature, reward, level] for policy in curve.policies)
-            table.add_row(f"{level:g}", *(_estimate(point.mean, point.low, point.high) for point in found))
-        if len(curve.levels) > 1 and curve.levels[0] == 0:
-            for name, measure in (("area", curve.area), ("worst drop", curve.worst_drop)):
-                estimates = (measure(policy, nature, reward=reward) for policy in curve.policies)
-                table.add_row(name, *(_estimate(*estimate) for estimate in estimates))
-        _console().print(table)
+        _console().print(_by_level(title, rows, curve) if len(curve.policies) <= 3 else _by_policy(title, rows, curve))
 
 
-def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for name in words:
-        table.add_column(name)
-    for name in numbers:
-        table.add_column(name, justify="right", no_wrap=True)
+def show_rows(title: str, words: Sequence[str], numbers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Show rows under columns of words and columns of numbers."""
+    table = _table(title, words, numbers)
+    for row in rows:
+        table.add_row(*row)
+    _console().print(table)
+
+
+def _by_level(title: str, rows: Mapping[str, Sequence[Estimate]], curve: RobustnessCurve) -> Table:
+    table = _table(title, ("level",), curve.policies)
+    for name, estimates in rows.items():
+        table.add_row(name, *(f"{value:.1f} {_interval(low, high)}" for value, low, high in estimates))
     return table
 
 
-def _estimate(value: float, low: float, high: float) -> str:
-    return f"{value:.1f} {_interval(low, high)}"
+def _by_policy(title: str, rows: Mapping[str, Sequence[Estimate]], curve: RobustnessCurve) -> Table:
+    table = _table(f"{title}; ± half the 95% interval", ("policy",), tuple(rows), fold=True)
+    for name, *estimates in zip(curve.policies, *rows.values(), strict=True):
+        table.add_row(name, *(_plus_minus(estimate) for estimate in estimates))
+    return table
+
+
+def show_methods(points: Sequence[MethodPoint], *, title: str) -> None:
+    """Show the means of methods over training seeds, a line for each method."""
+    lines: dict[tuple[str, str, str, int], dict[str, MethodPoint]] = {}
+    for point in points:
+        key = (point.method, point.nature, point.reward, point.seeds)
+        lines.setdefault(key, {})[f"{point.level:g}"] = point
+    levels = tuple(next(iter(lines.values())))
+    title = f"{title}: mean over training seeds; ± half the 95% interval over seeds"
+    table = _table(title, ("method", "nature", "return", "seeds"), levels, fold=True)
+    for (method, nature, reward, seeds), found in lines.items():
+        table.add_row(method, nature, reward, str(seeds), *(_plus_minus(_ends(found[level])) for level in levels))
+    _console().print(table)
+
+
+def _table(title: str, words: Sequence[str], numbers: Sequence[str], *, fold: bool = False) -> Table:
+    """Make an empty table; with `fold` a number's interval goes below it where the screen is narrow."""
+    table = Table(title=title, title_justify="left")
+    for name in words:
+        table.add_column(name, min_width=min(8, len(name) + 2))
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=not fold, min_width=5)
+    return table
+
+
+def _ends(point: CurvePoint | MethodPoint) -> tuple[float, float, float]:
+    return point.mean, point.low, point.high
+
+
+def _plus_minus(estimate: tuple[float, float, float]) -> str:
+    value, low, high = estimate
+    return f"{value:.1f} ±{(high - low) / 2:.1f}"
 
 
 def _interval(low: float, high: float) -> str:

@@ -20,6 +20,7 @@ from robust_envs.evaluation.statistics import (
     interquartile_mean,
     stratified_interval,
 )
+from robust_envs.evaluation.training_seeds import MethodPoint, over_training_seeds
 
 __all__ = [
     "TEAM",
@@ -29,6 +30,7 @@ __all__ = [
     "Episodes",
     "Estimate",
     "Evaluation",
+    "MethodPoint",
     "RandomPolicy",
     "RewardKind",
     "RobustnessCurve",
@@ -37,6 +39,7 @@ __all__ = [
     "cvar",
     "evaluate",
     "interquartile_mean",
+    "over_training_seeds",
     "paired_difference",
     "plot_curve",
     "robustness_curve",

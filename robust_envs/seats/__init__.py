@@ -9,10 +9,11 @@ import numpy as np
 from robust_envs.channels import BoxPort, DiscretePort, ScalarPort
 from robust_envs.seats.choice import ChoiceSeat
 from robust_envs.seats.fast import BoxSeat, RewardSeat
+from robust_envs.seats.scaled import ScaledSeat
 from robust_envs.seats.seat import OutsideSetError, Seat
-from robust_envs.sets import PerEpisode, Switch
+from robust_envs.sets import PerEpisode, PerState, Switch
 
-__all__ = ["ChoiceSeat", "OutsideSetError", "Seat", "make_seat"]
+__all__ = ["ChoiceSeat", "OutsideSetError", "ScaledSeat", "Seat", "make_seat"]
 
 
 def make_seat(**parts: Any) -> Seat:
@@ -22,6 +23,8 @@ def make_seat(**parts: Any) -> Seat:
     blocks = hasattr(nature, "block") and members.monotone and not isinstance(members, PerEpisode | Switch)
     if isinstance(port, DiscretePort):
         return ChoiceSeat(**parts)
+    if isinstance(members, PerState):
+        return ScaledSeat(**parts)
     if blocks and isinstance(port, ScalarPort):
         return RewardSeat(**parts)
     if blocks and floats:

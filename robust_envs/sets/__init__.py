@@ -19,9 +19,11 @@ from robust_envs.sets.budgeted import Budgeted
 from robust_envs.sets.ellipsoid import Ellipsoid
 from robust_envs.sets.episode import PerEpisode, per_episode, per_step
 from robust_envs.sets.finite import Finite, Switch
+from robust_envs.sets.intersection import Intersection, intersect
 from robust_envs.sets.interval import Box, Interval
 from robust_envs.sets.joint import Joint, joint
 from robust_envs.sets.norms import L1, L2, Linf
+from robust_envs.sets.per_state import PerState, per_state
 from robust_envs.sets.product import Product
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Contamination",
     "Ellipsoid",
     "Finite",
+    "Intersection",
     "Interval",
     "Joint",
     "L1Ambiguity",
@@ -43,6 +46,7 @@ __all__ = [
     "Linf",
     "LinfAmbiguity",
     "PerEpisode",
+    "PerState",
     "Product",
     "ReverseKL",
     "Scenarios",
@@ -50,7 +54,9 @@ __all__ = [
     "TotalVariation",
     "UncertaintySet",
     "Wasserstein",
+    "intersect",
     "joint",
     "per_episode",
+    "per_state",
     "per_step",
 ]

@@ -13,7 +13,8 @@ import numpy as np
 
 Array = Any
 NUMPY: Any = array_api_compat.numpy
-PIECE = 1 << 14  # numbers
+PIECE = 1 << 15  # numbers that fit the cache several times over
+LONG = 256  # coordinates
 NEWTON_STEPS = 100  # each row needs at most a few; the loop ends when all have converged
 
 
@@ -107,7 +108,7 @@ def onto_l1(xp: Any, x: Array, axes: Array) -> Array:
     if not top > 0:
         return xp.zeros_like(x)
     if xp.min(axes) == top:
-        return xp.sign(x) * top * _thresholded(xp, xp.abs(x) / top)
+        return _onto_even_l1(xp, x, top)
     free = axes > 0
     b = xp.where(free, axes / top, xp.ones_like(axes))
     weight = xp.broadcast_to(xp.where(free, 1 / b**2, xp.zeros_like(b)), x.shape)
@@ -126,35 +127,71 @@ def onto_l1(xp: Any, x: Array, axes: Array) -> Array:
     return xp.sign(x) * top * xp.where(outside, size, plain)
 
 
-def _thresholded(xp: Any, z: Array) -> Array:
-    """Return (z - t)_+ with sum 1 where z >= 0 has a larger sum: Newton from the left, without a sort.
+def _onto_even_l1(xp: Any, x: Array, radius: Array) -> Array:
+    x = columns(xp, xp.reshape(x, (-1, x.shape[-1])))
+    z = xp.abs(x) / radius
+    z = z - xp.max(z, axis=0, keepdims=True)
+    size = xp.maximum(z - threshold(xp, z), xp.zeros_like(z))
+    size = size * (radius / xp.sum(size, axis=0, keepdims=True))
+    return xp.copysign(size, x).T
 
-    Heights are measured from the highest, so that all terms of a sum have one sign and no digits cancel.
+
+def threshold(xp: Any, z: Array, used: Array | None = None) -> Array:
+    """Return t with sum (z - t)_+ = 1 for columns z <= 0 that reach 0: Newton from the left, without a sort.
+
+    Heights are measured from the highest, so that all terms of a sum have one sign and no digits cancel. `used` is a
+    guess of the places above t, as numbers 0 and 1: whatever it is, the t that suits it is not above the answer.
+
+    References:
+        C. Michelot, 1986, A finite algorithm for finding the projection of a point onto the canonical simplex of R^n
+        (started where the highest place alone would stop it).
     """
-    z = z - xp.max(z, axis=-1, keepdims=True)
-    none = xp.zeros_like(z)
-    used, count = z, float(z.shape[-1])
+    t = xp.maximum((xp.sum(z, axis=0, keepdims=True) - 1) / z.shape[0], -xp.ones_like(z[:1]))
+    if used is not None:
+        t = xp.maximum(t, (xp.sum(z * used, axis=0, keepdims=True) - 1) / xp.sum(used, axis=0, keepdims=True))
+    many = xp.full_like(t, xp.inf)
     while True:
-        t = (xp.sum(used, axis=-1, keepdims=True) - 1) / count
         above = z > t
-        fewer = xp.astype(xp.sum(xp.astype(above, xp.int32), axis=-1, keepdims=True), z.dtype)
-        if xp.all(fewer == count):  # what falls below the mean never comes back
-            break
-        used, count = xp.where(above, z, none), fewer
-    size = xp.maximum(z - t, none)
-    return size / xp.sum(size, axis=-1, keepdims=True)
+        fewer = xp.sum(xp.astype(above, z.dtype), axis=0, keepdims=True)
+        if not xp.any(fewer < many):  # what falls below the mean never comes back, but for rounding
+            return t
+        many, t = xp.minimum(many, fewer), (xp.sum(z * above, axis=0, keepdims=True) - 1) / fewer
+
+
+def columns(xp: Any, rows: Array) -> Array:
+    """Return (n, rows) from (rows, n), laid out anew where rows are short: long ones are summed as fast as they are."""
+    if rows.shape[-1] >= LONG:
+        return rows.T
+    return np.ascontiguousarray(rows.T) if xp is NUMPY else rows.T.contiguous()
 
 
 def in_pieces(xp: Any, act: Any, x: Array) -> Array:
     """Apply `act` to rows; numpy takes large arrays a piece at a time, so that what it makes stays in the cache."""
-    if xp is not NUMPY or x.size <= 2 * PIECE:
+    if xp is not NUMPY or x.size <= PIECE:
         return act(x)
     rows = x.reshape(-1, x.shape[-1])
-    step = max(1, PIECE // x.shape[-1])
+    step = piece(x.shape[-1])
     out = np.empty_like(rows)
     for i in range(0, len(rows), step):
         out[i : i + step] = act(rows[i : i + step])
     return out.reshape(x.shape)
+
+
+def piece(n: int) -> int:
+    """Return how many rows of n numbers to work on at a time, and make numpy ready for it."""
+    np.empty(64 * PIECE)  # a block this large, once freed, lets the C library keep the memory of smaller ones
+    return max(1, PIECE // n) | 1  # odd: columns a power of two apart would share the lines of the cache
+
+
+def where_outside(xp: Any, inside: Array, act: Any, x: Array) -> Array:
+    """Return x where inside and act(x) elsewhere; numpy asks `act` about the rows outside only."""
+    if xp.all(inside):
+        return x + 0.0
+    if xp is not NUMPY:
+        return xp.where(inside[..., None], x, act(x))
+    out = x.copy()
+    out[~inside] = act(x[~inside])
+    return out
 
 
 def _take(xp: Any, x: Array, at: Array) -> Array:

@@ -159,7 +159,9 @@ def _check_part(key: object, part: object) -> None:
     if isinstance(key, bool) or not isinstance(key, str | int) or not isinstance(part, UncertaintySet):
         raise TypeError(f"parts must map str or int to sets, got {key!r}: {part!r}")
     if isinstance(part, Wrapping | Switch):
-        raise ValueError(f"parts must be plain sets: put joint and per_episode outside, got {key!r}: {part!r}")
+        raise ValueError(
+            f"parts must be plain sets: put joint, per_episode and per_state outside, got {key!r}: {part!r}"
+        )
 
 
 def _part_names(part: UncertaintySet) -> list[str]:

@@ -132,11 +132,11 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
         return observation, reward, env.terminations[agent], env.truncations[agent], self.infos[agent]
 
     def _acted(self, actor: str, action: Any) -> Any:
-        if not self._perturber["action"] and not self._perturber.recording:
+        if not self._perturber["action"] and not self._perturber.noting:
             return action
-        self._perturber.take({actor: action})
-        actions = {actor: action}
-        self._perturber.move("action", actions, Observations(self.env), self.env.infos)
+        actions, seen = {actor: action}, Observations(self.env)
+        self._perturber.take(actions, seen)
+        self._perturber.move("action", actions, seen, self.env.infos)
         return actions[actor]
 
     def _book(self, handed: list[str]) -> None:

@@ -87,7 +87,7 @@ class NatureAECEnv(Cast, Layer, BaseWrapper[Any, Any, Any]):
         return observation, self._cumulative_rewards[agent], *flags, self.infos[agent]
 
     def _agent_moves(self, actor: str, action: Any) -> dict[str, Any]:
-        self._perturber.take({actor: action})
+        self._perturber.take({actor: action}, {})
         if actor in self._bodies:
             self._held = action
             self._queue = [_Turn(self._bodies[actor], (actor,))]

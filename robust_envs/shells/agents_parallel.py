@@ -169,7 +169,7 @@ class NatureParallelEnv(Cast, Layer, BaseParallelWrapper[Any, Any, Any]):
         if not self.agents:
             return {}, {}, {}, {}, {}
         team, nature = self._split(actions)
-        self._perturber.take(team)
+        self._perturber.take(team, self._nominal)
         self._move("action", team, nature, self._nominal, self._infos)
         return self._advance(team, nature, ("reward", "observation"))
 
@@ -220,7 +220,7 @@ class NaturesOnlyParallelEnv(NatureParallelEnv):
         seen = dict(self._nominal)  # with those who have just died: the other views perturb their last one, too
         self._move("observation", seen, nature, self._nominal)
         team = team_actions(self._nature.team, {agent: seen[agent] for agent in self.env.agents if agent in seen})
-        self._perturber.take(team)
+        self._perturber.take(team, self._nominal)
         self._move("action", team, nature, self._nominal, self._infos)
         results = self._advance(team, nature, ("reward",))
         self.agents = list(self._seats) if self.agents else []

@@ -47,7 +47,7 @@ class RobustEnv(Layer, gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
         self._reward, self._observation, self._action = (perturber.only(channel) for channel in channels)
         self._nominal: Any = None
         self._nominal_info: Any = None
-        self._recording = trace
+        self._noting = perturber.noting
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         seed, options = self._perturber.begin(seed, options)
@@ -58,13 +58,13 @@ class RobustEnv(Layer, gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorA
         return nominal, info if self._info is None else self._told(info, SINGLE)
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        if self._recording:
-            self._perturber.take({SINGLE: action})
+        if self._noting:
+            self._perturber.take({SINGLE: action}, {SINGLE: self._nominal})
         if self._action is not None:
             mask = legal(self._nominal, {SINGLE: self._nominal_info}, SINGLE) if self._action.masked else None
             action = self._action.perturb(action, self._nominal, mask)
         nominal, reward, terminated, truncated, info = self.env.step(action)
-        if self._action is not None:
+        if self._action is not None or self._noting:
             self._nominal, self._nominal_info = nominal, info
         if self._reward is not None:
             reward = self._reward.perturb(reward, nominal)

@@ -71,7 +71,7 @@ class RobustParallelEnv(Layer, BaseParallelWrapper[Any, Any, Any]):
             return {}, {}, {}, {}, {}
         actions = dict(actions)  # never the caller's own: libraries write into theirs
         perturber = self._perturber
-        perturber.take(actions)
+        perturber.take(actions, self._nominal)
         perturber.move("action", actions, self._nominal, self._infos)
         self._nominal, nominal_rewards, terminated, truncated, self._infos = self.env.step(actions)
         observations, rewards = dict(self._nominal), dict(nominal_rewards)

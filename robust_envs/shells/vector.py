@@ -62,6 +62,7 @@ class RobustVectorEnv(Layer, _Wrapper, RecordConstructorArgs):
             )
         self._autoreset, self._recording = _autoreset_mode(env), trace
         self._perturbers = _perturbers(env, channels, nature, trace)
+        self._noting = self._perturbers[0].noting
         self._settle(self._perturbers[0], info)
         self._reward = self._seats("reward", None)
         self._observation = self._seats("observation", env.single_observation_space)
@@ -177,10 +178,11 @@ class RobustVectorEnv(Layer, _Wrapper, RecordConstructorArgs):
         ]
 
     def _take(self, actions: Any, who: Array | None) -> None:
-        if self._recording:
+        if self._noting:
+            seen = self._seen or [None] * self.num_envs
             for i, action in enumerate(unbatch(self.env.single_action_space, actions, self.num_envs)):
                 if who is None or who[i]:
-                    self._perturbers[i].take({SINGLE: action})
+                    self._perturbers[i].take({SINGLE: action}, {SINGLE: seen[i]})
 
     def _tell(self, infos: dict[str, Any], who: Array | None) -> dict[str, Any]:
         """Add the executed deltas, shape (E, dim), as Gymnasium batches infos: zeros and a mask where there is none."""

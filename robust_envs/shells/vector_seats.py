@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from robust_envs.channels import BoxPort, ScalarPort
 from robust_envs.seats import OutsideSetError, Seat
-from robust_envs.sets import PerEpisode, Switch
+from robust_envs.sets import PerEpisode, PerState, Switch
 from robust_envs.shells.batches import rebatch, unbatch
 from robust_envs.streams import block_rows
 from robust_envs.traces import Executed
@@ -93,7 +93,7 @@ class Looped(VectorSeats):
 
     def __init__(self, seats: Sequence[Seat], space: Space | None) -> None:
         super().__init__(seats, space)
-        self.looks = not hasattr(self.seats[0].nature, "block")
+        self.looks = self.seats[0].looks
         self._nobody: tuple[None, ...] = (None,) * len(self.seats)
 
     def open(self, batch: Any) -> list[Any]:
@@ -366,7 +366,7 @@ def vector_seats(seats: Sequence[Seat], space: Space | None, *, recording: bool)
     """
     first = seats[0]
     blocks = hasattr(first.nature, "block") and first.members.monotone
-    if recording or not blocks or isinstance(first.members, PerEpisode | Switch):
+    if recording or not blocks or isinstance(first.members, PerEpisode | PerState | Switch):
         return Looped(seats, space)
     plain = isinstance(first.port, ScalarPort | BoxPort)
     return Batched(seats, space) if plain else Looped(seats, space)

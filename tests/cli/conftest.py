@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,16 +39,24 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Start:
-    """Start the command line in a process of its own, in an empty folder, its output in pipes."""
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start the command line in a process that ends with the test, in an empty folder, its output in pipes."""
+    started: list[subprocess.Popen[str]] = []
 
     def begin(*arguments: str, **options: object) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "robust_envs.cli", *arguments],
             cwd=tmp_path,
             env={**os.environ, "OMP_NUM_THREADS": "1", "FORCE_COLOR": "1", "TERM": "xterm-256color"},
             text=True,
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},  # type: ignore[call-overload]
         )
+        started.append(process)
+        return process
 
-    return begin
+    yield begin
+    for process in started:
+        process.kill()  # does nothing to one that ended
+        process.wait()
+        for pipe in filter(None, (process.stdout, process.stderr)):
+            pipe.close()

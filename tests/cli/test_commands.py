@@ -157,6 +157,27 @@ def test_curve_writes_table_and_picture(runs: dict[str, Path], capsys: pytest.Ca
     assert Path("drawn/curve.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_curve_averages_runs_that_differ_in_their_seed(
+    runs: dict[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    folders = [str(runs["rmaddpg"])]
+    for seed in (1, 2):
+        folders.append(f"seed{seed}")
+        shutil.copytree(runs["rmaddpg"], folders[-1])
+        config = json.loads((Path(folders[-1]) / "config.json").read_text())
+        config["seed"] = seed
+        (Path(folders[-1]) / "config.json").write_text(json.dumps(config))
+    arguments = ["--episodes", "2", "--levels", "0", "1"]
+    assert main(["curve", *folders, str(runs["maddpg"]), *arguments]) == 0
+    first, _ = table(Path("curve/seeds.csv"))
+    assert (first["method"], first["seeds"], first["level"]) == ("rmaddpg, level 1", "3", "0.0")
+    assert float(first["low"]) == pytest.approx(float(first["high"])), "three copies of one policy"
+    printed = capsys.readouterr().out
+    assert "mean over training seeds" in printed
+    assert all(name in printed for name in ("rmaddpg, level 1, seed 2", "maddpg, level 1, seed 0", "worst drop"))
+
+
 def test_curve_tells_runs_of_one_name_apart(runs: dict[str, Path]) -> None:
     shutil.copytree(runs["maddpg"], "again")
     arguments = ["--episodes", "1", "--levels", "0", "1", "--no-random"]

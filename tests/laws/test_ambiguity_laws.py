@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from ambiguity_rows import rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,17 +73,6 @@ def table(*flags, **without):
     chosen = {k: c for k, c in CASES.items() if all(getattr(c, f) for f in flags)}
     chosen = {k: c for k, c in chosen.items() if all(getattr(c, f) == value for f, value in without.items())}
     return pytest.mark.parametrize("case", chosen.values(), ids=chosen.keys())
-
-
-@st.composite
-def rows(draw, least=1):
-    """A nominal distribution from counts (exact zeros) and values with ties, at any scale."""
-    n = draw(st.integers(least, 6))
-    counts = np.array(draw(st.lists(st.integers(0, 4), min_size=n, max_size=n)), float)
-    counts[draw(st.integers(0, n - 1))] += 1
-    number = st.one_of(st.integers(-3, 3).map(float), st.floats(-10, 10).map(lambda x: round(x, 3)))
-    values = np.array(draw(st.lists(number, min_size=n, max_size=n)))
-    return counts / counts.sum(), values * draw(st.sampled_from([1.0, 1.0, 1e-12, 1e12]))
 
 
 def scale(*values):

@@ -154,7 +154,7 @@ def test_everything_scales_with_the_set(case, c):
     big, x = case.set.scaled(c), case.points()
     unit = max(case.reach, 1e-300)
     np.testing.assert_allclose(big.project(c * x) / c, case.set.project(x), rtol=0, atol=1e-9 * unit)
-    np.testing.assert_allclose(big.worst(x) / c, case.set.worst(x), rtol=0, atol=1e-12 * unit)
+    np.testing.assert_allclose(big.worst(x) / c, case.set.worst(x), rtol=0, atol=case.tight * unit)
     drawn = big.sample(np.random.default_rng(2), (N,))
     np.testing.assert_allclose(drawn / c, case.members(), rtol=0, atol=1e-12 * unit)
     assert big.contains(drawn).all()
@@ -178,7 +178,9 @@ def test_batched_equals_looped(case):
     cube = x.reshape(2, 3, 4, s.dim)
     for act in (s.project, s.worst, lambda d: s.contains(d)[..., None], lambda d: s.fit(s.project(d), *hull(s))):
         looped = np.stack([act(row) for row in x])
-        np.testing.assert_allclose(act(cube).reshape(looped.shape), looped, rtol=1e-12, atol=1e-13 * case.reach)
+        np.testing.assert_allclose(
+            act(cube).reshape(looped.shape), looped, rtol=1e-12, atol=case.tight / 10 * case.reach
+        )
 
 
 def hull(s):
@@ -325,7 +327,8 @@ def test_tolerance_lets_neighbours_pass(case):
 def test_a_set_is_a_value(case):
     s = case.set
     copies = [copy.copy(s), copy.deepcopy(s), pickle.loads(pickle.dumps(s)), cloudpickle.loads(cloudpickle.dumps(s))]
-    copies.append(eval(repr(s), {name: getattr(sets, name) for name in sets.__all__}))
+    if case.evaluates:
+        copies.append(eval(repr(s), {name: getattr(sets, name) for name in sets.__all__}))
     for other in copies:
         assert other == s
         assert hash(other) == hash(s)
@@ -333,7 +336,9 @@ def test_a_set_is_a_value(case):
         np.testing.assert_array_equal(
             other.sample(np.random.default_rng(0), (3,)), s.sample(np.random.default_rng(0), (3,))
         )
-    assert len(pickle.dumps(s)) == len(pickle.dumps(eval(repr(s), vars(sets))))  # no arrays from use travel along
+    fresh = pickle.loads(pickle.dumps(s))
+    s.project(case.points())
+    assert len(pickle.dumps(s)) == len(pickle.dumps(fresh))  # no arrays from use travel along
     assert s.scaled(2.0) != s or s.is_zero
 
 

@@ -24,6 +24,7 @@ from robust_envs import (
     WorstCase,
     joint,
     per_episode,
+    per_state,
     robust,
 )
 from robust_envs.shells.layers import Layer
@@ -132,7 +133,14 @@ def play_nature(seen):
     return np.tanh(seen[:2] * 3)
 
 
+def wide_where_far(observation, action):
+    return float(np.abs(observation).max() + (0 if action is None else np.abs(action).max())) * (observation[0] > -0.5)
+
+
 CASES = {
+    "per state": {key: per_state(L2(0.5), wide_where_far) for key in ("reward", "observation", "action")}
+    | {"nature": Uniform()},
+    "per state, looking": {key: per_state(L2(0.5), wide_where_far) for key in ("reward", "action")} | {"nature": tilt},
     "uniform L2": {"reward": L2(0.5), "observation": L2(0.7), "action": L2(0.7), "nature": Uniform()},
     "noise": {"reward": Linf(0.5), "observation": Linf(0.7), "action": Linf(0.7), "nature": Noise()},
     "worst case": {"reward": L2(0.5), "nature": WorstCase()},

@@ -44,8 +44,27 @@ def concrete(base: type) -> set[str]:
 def test_every_set_has_a_page():
     pages = {page.stem for page in (ROOT / "docs" / "sets").glob("*.md")}
     kinds = concrete(UncertaintySet) | concrete(AmbiguitySet)
-    words = {"Joint": "joint", "PerEpisode": "per_episode"}  # classes that are made by a function
-    assert pages == {words.get(kind, kind).lower() for kind in kinds} | {"joint", "per_episode"}
+    made = {"joint", "per_episode", "per_state", "intersection"}  # their classes are made by a function
+    assert pages == {kind.lower() for kind in kinds} | made
+
+
+def test_every_set_has_a_picture_that_its_page_shows_and_describes():
+    folder = ROOT / "docs" / "sets"
+    for page in folder.glob("*.md"):
+        shown = re.findall(r"!\[([^\]]+)\]\((pictures/[^)]+)\)", page.read_text())
+        assert [file for _, file in shown] == [f"pictures/{page.stem}.png"], page
+        assert len(shown[0][0]) > 40, page
+        assert (folder / shown[0][1]).stat().st_size < 40_000, page
+
+
+def test_the_pictures_can_be_drawn_again(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import pictures
+
+    assert {f"{one}.md" for one in pictures.PICTURES} == {page.name for page in (ROOT / "docs" / "sets").glob("*.md")}
+    for one in ("l2", "finite", "kl", "scenarios"):
+        assert pictures.draw(one, tmp_path).read_bytes().startswith(b"\x89PNG")
 
 
 def test_every_nature_has_a_page():

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import robust_envs
+import robust_envs.envs
 import robust_envs.evaluation
 from robust_envs import UncertaintySet, natures
 
@@ -47,13 +48,16 @@ NAMES = [
     "Wasserstein",
     "WorstCase",
     "find_wrapper",
+    "intersect",
     "joint",
     "per_episode",
+    "per_state",
     "per_step",
     "robust",
 ]
 HEAVY = {"torch", "stable_baselines3", "hypothesis", "algos", "matplotlib", "tyro", "rich", "scipy", "mpe2"}
-PUBLIC = [(module, name) for module in (robust_envs, robust_envs.evaluation) for name in module.__all__]
+MODULES = (robust_envs, robust_envs.envs, robust_envs.evaluation)
+PUBLIC = [(module, name) for module in MODULES for name in module.__all__]
 
 
 def python(statement: str) -> str:

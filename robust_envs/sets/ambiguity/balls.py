@@ -8,7 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robust_envs.sets._geometry import Array, nonzero
-from robust_envs.sets.ambiguity._simplex import fill, first, highest, level, lowest, onto_simplex, search, total
+from robust_envs.sets.ambiguity._simplex import (
+    count,
+    fill,
+    first,
+    highest,
+    level,
+    lowest,
+    onto_simplex,
+    total,
+    waterline,
+)
 from robust_envs.sets.ambiguity.base import AmbiguitySet, DistributionBall, dirichlet, levels
 from robust_envs.sets.ambiguity.srect import JointBall
 
@@ -35,6 +45,8 @@ class TotalVariation(DistributionBall):
     References:
         C. Ho, M. Petrik, W. Wiesemann, 2018, Fast Bellman updates for robust MDPs.
     """
+
+    _ordinal = True
 
     def _worst(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
         return transfer(xp, y, p0, level)
@@ -68,6 +80,8 @@ class L1Ambiguity(JointBall):
         C. Ho, M. Petrik, W. Wiesemann, 2018, Fast Bellman updates for robust MDPs.
     """
 
+    _ordinal = True
+
     def _worst(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
         return transfer(xp, y, p0, level / 2)
 
@@ -78,13 +92,12 @@ class L1Ambiguity(JointBall):
         return _onto_l1(xp, z, p0, level, self.support_only)
 
     def _worst_jointly(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
-        # One budget over all rows: everything that can move, dearest first, goes to its own row's cheapest place.
+        # One budget over all actions: everything that can move, dearest first, goes to its own action's cheapest place.
         gains = y - lowest(xp, y)
-        flat = (*gains.shape[:-2], -1)
-        half = level[..., 0] / 2
-        moved = fill(xp, -xp.reshape(gains, flat), xp.reshape(xp.where(gains > 0, p0, 0 * p0), flat), half)
-        moved = xp.reshape(moved, gains.shape)
-        return p0 - moved + xp.where(first(xp, gains == 0), total(xp, moved), 0 * p0)
+        flat = (-1, gains.shape[-1])
+        room = xp.reshape(p0 * (gains > 0), flat)
+        moved = xp.reshape(fill(xp, xp.reshape(-gains, flat), room, level[0] / 2), gains.shape)
+        return p0 - moved + first(xp, gains == 0) * total(xp, moved)
 
 
 class LinfAmbiguity(JointBall):
@@ -106,6 +119,8 @@ class LinfAmbiguity(JointBall):
     References:
         R. Givan, S. Leach, T. Dean, 2000, Bounded-parameter Markov decision processes.
     """
+
+    _ordinal = True
 
     def _limits(self, xp: Any, p0: Array, level: Array) -> tuple[Array, Array]:
         low = xp.maximum(p0 - level, xp.zeros_like(p0))
@@ -147,21 +162,20 @@ class Contamination(DistributionBall):
         reinforcement learning with model uncertainty.
     """
 
+    _ordinal = True
+
     def _rule(self) -> tuple[str, float, float]:
         return "be in [0, 1]", 0.0, 1.0
 
     def _worst(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
-        return (1 - level) * p0 + xp.where(first(xp, y == lowest(xp, y)), level, 0 * p0)
+        return (1 - level) * p0 + evenly(xp, y == lowest(xp, y), level, p0)
 
     def _distance(self, xp: Any, p: Array, p0: Array) -> Array:
         return xp.max(xp.where(p0 > 0, 1 - p / nonzero(xp, p0), xp.zeros_like(p)), axis=-1)
 
     def _project(self, xp: Any, z: Array, p0: Array, level: Array) -> Array:
         z = (z - (1 - level) * p0) / nonzero(xp, level)
-        if self.support_only:
-            z = xp.where(p0 > 0, z, lowest(xp, z) - 2)
-            z = xp.where(p0 > 0, z, highest(xp, xp.where(p0 > 0, z, lowest(xp, z))) - 2)
-        return (1 - level) * p0 + level * onto_simplex(xp, z)
+        return (1 - level) * p0 + level * _on_support(xp, z, p0 > 0 if self.support_only else p0 >= 0)
 
     def _sample(self, xp: Any, rng: Any, p0: Array, level: Array) -> Array:
         on = p0 > 0 if self.support_only else p0 >= 0
@@ -192,6 +206,7 @@ class CVaR(AmbiguitySet):
     alpha: Any
     support_only: bool = field(default=True, init=False, repr=False, kw_only=True)
     _continuous = True
+    _ordinal = True
 
     def __post_init__(self) -> None:
         smallest = np.finfo(np.float64).tiny
@@ -212,10 +227,16 @@ class CVaR(AmbiguitySet):
 
 
 def transfer(xp: Any, y: Array, p0: Array, mass: Array) -> Array:
-    """Move `mass` from the dearest places to the cheapest one."""
-    cheapest = first(xp, y == lowest(xp, y))
-    taken = fill(xp, -y, xp.where(cheapest, 0 * p0, p0), mass)
-    return xp.where(cheapest, p0 + total(xp, taken), p0 - taken)
+    """Move `mass` from the dearest places to the cheapest, which share it evenly."""
+    down = -y
+    last, share = waterline(xp, down, p0, mass)
+    kept = xp.astype(down > last, y.dtype) + (down == last) * (1 - share)
+    return p0 * kept + evenly(xp, y == lowest(xp, y), xp.minimum(mass, total(xp, p0)), p0)
+
+
+def evenly(xp: Any, places: Array, mass: Array, p0: Array) -> Array:
+    """Spread mass evenly over the marked places."""
+    return places * (mass / count(xp, places, p0))
 
 
 def _onto_box(xp: Any, z: Array, low: Array, high: Array) -> Array:
@@ -228,21 +249,26 @@ def _onto_box(xp: Any, z: Array, low: Array, high: Array) -> Array:
 
 
 def _onto_l1(xp: Any, z: Array, p0: Array, radius: Array, support_only: bool) -> Array:
-    """Project on the L1 ball in the simplex: p = (p0 + soft(z + shift - p0, price))_+, halving price, then shift."""
+    """Project on the L1 ball in the simplex.
+
+    Where the ball is in the way, places gain half the radius together, each (gap + a)_+, and lose the other half, each
+    (-gap - b)_+ but no more than they have: two separate searches, for a and for b.
+    """
     kept = p0 > 0 if support_only else p0 >= 0
-    gap, none = z - p0, xp.zeros_like(z)
+    free = _on_support(xp, z, kept)
+    gap, half, none = z - p0, nonzero(xp, radius / 2), xp.zeros_like(z)
+    gained = half * _on_support(xp, gap / half, kept)
 
-    def member(price: Array) -> Array:
-        def soft(shift: Array) -> Array:
-            size = xp.maximum(xp.abs(gap + shift) - price, none)
-            return xp.where(kept, xp.maximum(p0 + xp.sign(gap + shift) * size, none), none)
+    def lost(shift: Array) -> Array:
+        return xp.minimum(xp.maximum(shift - gap, none), p0) / half
 
-        return level(xp, soft, lowest(xp, -gap) - price - 1, highest(xp, -gap) + price + 1)
+    far = total(xp, xp.abs(free - p0)) > radius
+    near = p0 + gained - half * level(xp, lost, lowest(xp, gap), highest(xp, gap + p0))
+    near = xp.where(radius > 0, xp.maximum(near, none), p0)
+    return xp.where(far, near, free)
 
-    def far(price: Array) -> Array:
-        return total(xp, xp.abs(member(price) - p0)) > radius
 
-    top = highest(xp, gap) - lowest(xp, gap) + 1
-    free = far(xp.zeros_like(top))
-    _, price = search(xp, far, xp.zeros_like(top), top)
-    return member(xp.where(free, price, xp.zeros_like(price)))
+def _on_support(xp: Any, z: Array, kept: Array) -> Array:
+    """Project on the simplex over the places that are kept."""
+    far = highest(xp, xp.where(kept, z, xp.full_like(z, -xp.inf))) - 2
+    return xp.where(kept, onto_simplex(xp, xp.where(kept, z, far)), xp.zeros_like(z))

@@ -1,5 +1,6 @@
 """What every set of distributions can do."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -10,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robust_envs.sets import _check, _draw
-from robust_envs.sets._geometry import NUMPY, Array, as_array, like, nonzero, slack
+from robust_envs.sets._geometry import NUMPY, Array, as_array, columns, like, nonzero, piece, slack
 from robust_envs.sets.ambiguity._simplex import exponential, highest, lowest, total
 from robust_envs.sets.base import Shape
 
-CHUNK = 1 << 15  # numbers a numpy pass works on at a time, so that what it makes stays in the cache
 Radius = float | tuple[Any, ...]
 
 
@@ -28,6 +28,7 @@ class AmbiguitySet(ABC):
 
     support_only: bool = False
     _continuous = False  # every member is 0 where the nominal is, whatever `support_only` says
+    _ordinal = False  # the worst case depends on the order of the values alone
 
     def worst_case(self, values: Any, nominal: Any) -> tuple[Array, Array]:
         """Minimise the expected value over the set: min_p <p, values>.
@@ -53,12 +54,10 @@ class AmbiguitySet(ABC):
             (0.25, array([0.75, 0.25, 0.  ]))
         """
         xp, (v, p0) = _arrays(values=values, nominal=nominal)
-        _check_finite(xp, "values", v)
-        check_distribution(xp, "nominal", p0)
         plain = v.detach() if hasattr(v, "detach") else v
         p0 = p0.detach() if hasattr(p0, "detach") else p0
-        p = self._by_rows(xp, self._worst_rows, plain, p0)
-        return xp.sum(p * v, axis=-1), p
+        p, value = self._by_columns(xp, self._worst_columns, plain, p0)
+        return xp.sum(p * v, axis=-1) if getattr(v, "requires_grad", False) else value[..., 0][()], p
 
     def contains(self, p: Any, nominal: Any, tolerance: float = 0.0) -> Array:
         """Say which rows are distributions of the set around `nominal`.
@@ -112,7 +111,7 @@ class AmbiguitySet(ABC):
         xp, (z, p0) = _arrays(q=q, nominal=nominal)
         _check_finite(xp, "q", z)
         check_distribution(xp, "nominal", p0)
-        return self._by_rows(xp, self._project, z, p0)
+        return self._by_columns(xp, lambda *given: (self._project(*given),), z, p0)[0]
 
     def sample(self, rng: Any, nominal: Any, shape: Shape = ()) -> Array:
         """Draw members around `nominal`: uniformly, where the set's own page says nothing else.
@@ -147,39 +146,42 @@ class AmbiguitySet(ABC):
         with np.errstate(all="ignore"):
             return self._sample(xp, rng, p0, xp.broadcast_to(level, (*axes, *level.shape)))
 
-    def _by_rows(self, xp: Any, act: Any, x: Array, p0: Array) -> Array:
+    def _by_columns(self, xp: Any, act: Any, x: Array, p0: Array) -> list[Array]:
+        """Apply `act` to (n, rows) and put what it returns back on the last axis.
+
+        On a CPU it gets a piece at a time, so that what it makes stays in the cache.
+        """
         x, p0, level = self._spread(xp, x, p0)
         shape, n = x.shape, x.shape[-1]
-        step = max(1, CHUNK // (n * self._weight(n)))
+        x, p0, level = (xp.reshape(a, (-1, a.shape[-1])) for a in (x, p0, level))
+        on_cpu = xp is NUMPY or x.device.type == "cpu"
+        step = piece(n) if on_cpu else max(1, x.shape[0])
+        whole: list[Array] = []
         with np.errstate(all="ignore"):
-            if xp is not NUMPY and x.device.type != "cpu":
-                step = step * 4096
-            if x.size == 0 if xp is NUMPY else x.numel() == 0:
-                return xp.zeros_like(x)
-            if np.prod(shape[:-1]) <= step:
-                return act(xp, x, p0, level)
-            x, p0, level = (xp.reshape(a, (-1, a.shape[-1])) for a in (x, p0, level))
-            parts = [slice(i, i + step) for i in range(0, x.shape[0], step)]
-            return xp.reshape(xp.concat([act(xp, x[at], p0[at], level[at]) for at in parts], axis=0), shape)
+            for i in range(0, max(1, x.shape[0]), step):
+                part = slice(i, i + step)
+                made = act(xp, columns(xp, x[part]), columns(xp, p0[part]), columns(xp, level[part]))
+                whole = whole or [xp.empty((x.shape[0], a.shape[0]), dtype=x.dtype, device=aac.device(x)) for a in made]
+                for out, a in zip(whole, made, strict=True):
+                    out[part] = a.T
+        return [xp.reshape(a, (*shape[:-1], a.shape[-1])) for a in whole]
 
-    def _weight(self, n: int) -> int:
-        return 1
-
-    def _worst_rows(self, xp: Any, v: Array, p0: Array, level: Array) -> Array:
-        # Values are first moved and scaled to [0, 1], so that no scale overflows. Where the support is kept, places
-        # outside it count as dear as the dearest inside: no minimiser puts anything there.
-        on = p0 > 0
-        if self.support_only or self._continuous:
-            least = lowest(xp, xp.where(on, v, xp.full_like(v, xp.inf)))
-            most = highest(xp, xp.where(on, v, xp.full_like(v, -xp.inf)))
-            v = xp.where(on, v, most)
-        else:
-            least, most = lowest(xp, v), highest(xp, v)
-        half = most / 2 - least / 2  # the range itself may overflow
-        y = xp.minimum((v / 2 - least / 2) / nonzero(xp, half), xp.ones_like(v))
-        y = xp.where(half > 1e-300, y, (v - least) / nonzero(xp, most - least))  # halving loses denormal numbers
+    def _worst_columns(self, xp: Any, v: Array, p0: Array, level: Array) -> tuple[Array, Array]:
+        least, most = lowest(xp, v), highest(xp, v)
+        check_columns(xp, least, most, p0)
+        y = v
+        if (self.support_only or self._continuous) and not xp.all(lowest(xp, p0) > 0):
+            # places outside the support count as dear as the dearest inside: no minimiser puts anything there
+            least = lowest(xp, xp.where(p0 > 0, v, xp.full_like(v, xp.inf)))
+            most = highest(xp, xp.where(p0 > 0, v, xp.full_like(v, -xp.inf)))
+            y = xp.where(p0 > 0, v, most)
+        if not self._ordinal:
+            y = _scaled(xp, y, least, most)
+        p = self._worst(xp, y, p0, level)
         idle = (most == least) | (level == 0)
-        return xp.where(idle, p0, self._worst(xp, y, p0, level))
+        if xp.any(idle):
+            p = xp.where(idle, p0, p)
+        return p, total(xp, p * v)
 
     def _spread(self, xp: Any, x: Array, p0: Array) -> tuple[Array, Array, Array]:
         level = like(xp, self._level, x)[..., None]
@@ -199,13 +201,18 @@ class AmbiguitySet(ABC):
 
     @abstractmethod
     def _worst(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
-        """Minimise <p, y> for y in [0, 1], with 0 and 1 attained wherever the result is used."""
+        """Minimise <p, y> over columns p.
+
+        y is in [0, 1], with 0 and 1 attained wherever the result is used; where only its order counts, any y.
+        """
 
     @abstractmethod
-    def _distance(self, xp: Any, p: Array, p0: Array) -> Array: ...
+    def _distance(self, xp: Any, p: Array, p0: Array) -> Array:
+        """Return how far rows p, (..., n), are from the nominal."""
 
     @abstractmethod
-    def _project(self, xp: Any, z: Array, p0: Array, level: Array) -> Array: ...
+    def _project(self, xp: Any, z: Array, p0: Array, level: Array) -> Array:
+        """Project columns."""
 
     def _sample(self, xp: Any, rng: Any, p0: Array, level: Array) -> Array:
         on = p0 > 0 if self.support_only or self._continuous else p0 >= 0
@@ -256,26 +263,26 @@ def walk(xp: Any, rng: Any, p0: Array, on: Array, inside: Any) -> Array:
     the nominal and the uniform distribution on the places that may hold mass: a nominal with zeros is on the border.
     """
     flags = xp.astype(on, p0.dtype)
-    middle = flags / total(xp, flags)
+    middle = flags / _sum(xp, flags)
     share = xp.ones_like(p0[..., :1])
     for _ in range(60):
         share = xp.where(inside(p0 + share * (middle - p0)), share, share / 2)
     p = p0 + share / 2 * (middle - p0)
     for _ in range(SWEEPS * p0.shape[-1]):
         g = like(xp, _draw.normal(rng, tuple(p0.shape)), p0) * flags
-        g = (g - middle * total(xp, g)) * flags
-        g = g / nonzero(xp, xp.sqrt(total(xp, g**2)))
+        g = (g - middle * _sum(xp, g)) * flags
+        g = g / nonzero(xp, xp.sqrt(_sum(xp, g**2)))
         ahead, behind = (_reach(xp, p, side * g, inside) for side in (1.0, -1.0))
         u = like(xp, _draw.uniform(rng, tuple(share.shape)), p0)
         moved = xp.maximum(p + (u * (ahead + behind) - behind) * g, xp.zeros_like(p))
         p = xp.where(inside(moved), moved, p)
-    return p / total(xp, p)  # the rounding errors of many steps
+    return p / _sum(xp, p)  # the rounding errors of many steps
 
 
 def _reach(xp: Any, p: Array, g: Array, inside: Any) -> Array:
     low = xp.zeros_like(p[..., :1])
     falls = xp.where(g < 0, p / nonzero(xp, -g), xp.full_like(p, 2.0))
-    high = xp.minimum(lowest(xp, falls), xp.full_like(low, 2.0))
+    high = xp.minimum(xp.min(falls, axis=-1, keepdims=True), xp.full_like(low, 2.0))
     for _ in range(24):
         middle = (low + high) / 2
         fits = inside(xp.maximum(p + middle * g, xp.zeros_like(p)))
@@ -283,10 +290,14 @@ def _reach(xp: Any, p: Array, g: Array, inside: Any) -> Array:
     return low
 
 
+def _sum(xp: Any, x: Array) -> Array:
+    return xp.sum(x, axis=-1, keepdims=True)
+
+
 def dirichlet(xp: Any, rng: Any, p0: Array, on: Array) -> Array:
     """Draw uniformly from the simplex over the places that are on."""
     drawn = xp.where(on, like(xp, exponential(rng, tuple(p0.shape)), p0), xp.zeros_like(p0))
-    return drawn / total(xp, drawn)
+    return drawn / _sum(xp, drawn)
 
 
 def levels(name: str, value: Any, rule: str, low: float, high: float) -> Radius:
@@ -335,6 +346,26 @@ def check_distribution(xp: Any, name: str, p: Array) -> None:
         bad = p[~(p >= 0)]
         raise ValueError(f"{name} must have entries >= 0, got an entry {float(bad[0])}")
     sums = xp.sum(p, axis=-1)
-    wrong = ~(xp.abs(sums - 1) <= float(xp.finfo(p.dtype).eps) ** 0.5)
+    wrong = ~(xp.abs(sums - 1) <= _sum_slack(xp, p))
     if xp.any(wrong):
         raise ValueError(f"{name} must sum to 1 over its last axis, got a sum of {float(sums[wrong][0])}")
+
+
+def check_columns(xp: Any, least: Array, most: Array, p0: Array) -> None:
+    """Refuse values whose ends are not finite, and columns that are not distributions."""
+    _check_finite(xp, "values", least)  # NaN is both least and most
+    _check_finite(xp, "values", most)
+    if not (xp.all(lowest(xp, p0) >= 0) and xp.all(xp.abs(total(xp, p0) - 1) <= _sum_slack(xp, p0))):
+        check_distribution(xp, "nominal", p0.T)
+
+
+def _sum_slack(xp: Any, p: Array) -> float:
+    return math.sqrt(float(xp.finfo(p.dtype).eps))
+
+
+def _scaled(xp: Any, v: Array, least: Array, most: Array) -> Array:
+    """Move and scale values to [0, 1], so that no scale overflows."""
+    # the range itself may overflow: halve first, but halving would lose denormal numbers
+    half = xp.where(most / 2 - least / 2 > 1e-300, 0.5 * xp.ones_like(most), xp.ones_like(most))
+    width = most * half - least * half
+    return (v * half - least * half) / nonzero(xp, width)

@@ -1,9 +1,10 @@
 """Distributions near the nominal one in a divergence."""
 
+import math
 from typing import Any
 
 from robust_envs.sets._geometry import Array, nonzero
-from robust_envs.sets.ambiguity._simplex import first, gather, highest, level, lowest, search, total
+from robust_envs.sets.ambiguity._simplex import count, first, highest, lift, lowest, search, total
 from robust_envs.sets.ambiguity.base import DistributionBall
 
 STEPS = 100  # Newton needs a handful; the loops end when every row has settled
@@ -37,32 +38,36 @@ class KL(DistributionBall):
     _continuous = True
 
     def _worst(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
-        none, up = xp.zeros_like(y), y > 0
-        least = total(xp, xp.where(up, none, p0))  # mass on the cheapest places
+        up = y > 0
+        least = total(xp, p0 * ~up)  # mass on the cheapest places
         limit = -xp.log(least)
-        full = level >= limit
-        mean = total(xp, p0 * y)
-        t = start = xp.sqrt(2 * level / nonzero(xp, total(xp, p0 * (y - mean) ** 2)))
+        full, late = level >= limit, level > limit / 2
+        gap = y - total(xp, p0 * y)
+        t = start = xp.sqrt(2 * level / nonzero(xp, total(xp, p0 * gap**2)))
         tiny = level < float(xp.finfo(y.dtype).eps) ** (2 / 3)  # the start is then better than rounding lets Newton be
         low, high = xp.zeros_like(t), xp.full_like(t, xp.inf)
         for _ in range(STEPS):
             e = p0 * xp.exp(-t * y)
             size = total(xp, e)
             tilted = total(xp, e * y) / size
-            spread = t * total(xp, e * (y - tilted) ** 2) / size
+            # E y^2 - (E y)^2 would cancel where all mass sits near one value
+            gap = y - tilted
+            spread = t * total(xp, e * gap * gap) / size
             far = xp.maximum(-t * tilted - xp.log(size), 0 * t)
-            left = t * tilted + xp.log1p(total(xp, xp.where(up, e, none)) / least)  # limit - far, without cancelling
-            high, low = xp.where(far > level, t, high), xp.where(far > level, low, t)
+            above = far > level
+            high, low = xp.where(above, t, high), xp.where(above, low, t)
             root = xp.sqrt(far)
-            early = t + 2 * root * (xp.sqrt(level) - root) / nonzero(xp, spread)
-            late = t + xp.log(left / nonzero(xp, limit - level)) * left / nonzero(xp, spread)
-            step = xp.where(level > limit / 2, late, early)
+            step = t + 2 * root * (xp.sqrt(level) - root) / nonzero(xp, spread)
+            if xp.any(late):
+                left = t * tilted + xp.log1p(total(xp, e * up) / least)  # limit - far, without cancelling
+                closer = t + xp.log(left / nonzero(xp, limit - level)) * left / nonzero(xp, spread)
+                step = xp.where(late, closer, step)
             settled = full | tiny | _settled(xp, step, t, low, high)
             if xp.all(settled):
                 break
             t = xp.where(settled, t, _safe(xp, step, t, low, high))
         e = p0 * xp.exp(-xp.where(tiny, start, t) * y)
-        return xp.where(full, xp.where(up, none, p0) / least, e / total(xp, e))
+        return xp.where(full, p0 * ~up / least, e / total(xp, e))
 
     def _distance(self, xp: Any, p: Array, p0: Array) -> Array:
         return relative_entropy(xp, p, p0)
@@ -80,7 +85,7 @@ class KL(DistributionBall):
             return e / total(xp, e)
 
         def far(share: Array) -> Array:
-            return relative_entropy(xp, member(share), p0)[..., None] > level
+            return relative_entropy(xp, member(share), p0, axis=0)[None] > level
 
         low, high = xp.zeros_like(level), xp.ones_like(level)
         free = far(low)
@@ -120,16 +125,17 @@ class ReverseKL(DistributionBall):
         guess = xp.sqrt(total(xp, p0 * (y - total(xp, p0 * y)) ** 2) / (2 * level))
         all_used = self._at(xp, y, p0, low)[0] <= level  # the cheapest place has no mass, and some is left for it
         log_c = xp.where(all_used, low, xp.minimum(xp.maximum(xp.log(guess), low), high))
+        eps, settled = float(xp.finfo(y.dtype).eps), all_used
         for _ in range(STEPS):
             far, slope = self._at(xp, y, p0, log_c)
             low, high = xp.where(far > level, log_c, low), xp.where(far > level, high, log_c)
             step = log_c - xp.log(far / level) * far / xp.where(slope < 0, slope, -xp.ones_like(slope))
-            small = float(xp.finfo(y.dtype).eps) * 8
-            settled = all_used | (xp.abs(step - log_c) <= small) | (high - low <= small * xp.abs(high))
+            inside = (step > low) & (step < high) & (slope < 0)
+            last = (xp.abs(step - log_c) <= math.sqrt(eps)) | (high - low <= 8 * eps * xp.abs(high))
+            log_c = xp.where(settled, log_c, xp.where(inside, step, xp.where(last, log_c, (low + high) / 2)))
+            settled = settled | last  # a step this small squares its error: the next would be rounding
             if xp.all(settled):
                 break
-            inside = (step > low) & (step < high) & (slope < 0)
-            log_c = xp.where(settled, log_c, xp.where(inside, step, (low + high) / 2))
         far, _ = self._at(xp, y, p0, log_c)
         p = p0 / (1 + y * xp.exp(-log_c))
         kept = xp.minimum(xp.exp(far - level), xp.ones_like(far))  # less than 1 where the cheapest place has no mass
@@ -156,8 +162,8 @@ class ReverseKL(DistributionBall):
 class ChiSquared(DistributionBall):
     """Bound the chi-squared divergence: {p : sum_i (p_i - nominal_i)^2 / nominal_i <= radius}.
 
-    Mass stays where the nominal has some. The minimiser is nominal * (a - values)_+, rescaled; the threshold a is
-    found among the sorted values and then in closed form: no iteration.
+    Mass stays where the nominal has some. The minimiser is nominal * (a - values)_+, rescaled; the threshold a has a
+    closed form for given places in use, and places are dropped until none is below 0: exact after a few rounds.
 
     Args:
         radius: finite, >= 0; a number or an array over the leading axes.
@@ -179,45 +185,41 @@ class ChiSquared(DistributionBall):
     _continuous = True
 
     def _worst(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
-        none = xp.zeros_like(y)
-        y = xp.where(y > float(xp.finfo(y.dtype).tiny) ** 0.25, y, none)  # squares must not underflow
-        order = xp.argsort(y, axis=-1)
-        ranked, mass = gather(xp, y, order), xp.cumulative_sum(gather(xp, p0, order), axis=-1)
-        gap, mass = ranked[..., 1:] - ranked[..., :-1], mass[..., :-1]
-        # first and second moments of (a - y)_+ at every a among the values: sums of terms >= 0, no digits cancel
-        one = xp.cumulative_sum(mass * gap, axis=-1)
-        before = xp.concat([none[..., :1], one[..., :-1]], axis=-1)
-        two = xp.cumulative_sum(gap * (2 * before + gap * mass), axis=-1)
-        beyond = (two > (1 + level) * one**2) | (one == 0)
-        last = xp.sum(xp.astype(beyond, xp.int64), axis=-1, keepdims=True)
-        used = y <= gather(xp, ranked, last)
-        weight = xp.where(used, p0, none)
-        size = total(xp, weight)
-        mean = total(xp, weight * y) / size
-        spread = total(xp, weight * (y - mean) ** 2) / size
-        room = level * size - total(xp, xp.where(used, none, p0))  # (1 + radius) * size - 1, without cancelling
-        scale = xp.sqrt(xp.maximum(room, 0 * room) / nonzero(xp, spread))
-        p = weight * xp.maximum(1 + xp.where(spread > 0, scale * (mean - y), none), none)
-        return p / total(xp, p)
+        # The threshold of fewer places lies lower, so what it drops once never comes back.
+        weight, rest, many = p0, 0 * level, xp.full_like(level, xp.inf)
+        while True:
+            size = total(xp, weight)
+            mean = total(xp, weight * y) / size
+            gap = mean - y
+            spread = total(xp, weight * gap**2) / size
+            room = xp.maximum(level * size - rest, 0 * rest)  # (1 + radius) * size - 1, without cancelling
+            scale = xp.sqrt(room / nonzero(xp, spread))
+            share = 1 + xp.where(spread > 0, scale, 0 * scale) * gap
+            used = (share > 0) & (weight > 0)
+            fewer = count(xp, used, y)
+            if xp.all(fewer >= many):
+                p = weight * xp.maximum(share, xp.zeros_like(share))
+                return p / total(xp, p)
+            weight, many = p0 * used, fewer
+            rest = total(xp, p0 * ~used)
 
     def _distance(self, xp: Any, p: Array, p0: Array) -> Array:
         return xp.sum(xp.where(p0 > 0, (p - p0) ** 2 / nonzero(xp, p0), xp.zeros_like(p)), axis=-1)
 
     def _project(self, xp: Any, z: Array, p0: Array, level_: Array) -> Array:
-        none, most = xp.zeros_like(z), highest(xp, p0)
+        none = xp.zeros_like(z)
 
         def member(share: Array) -> Array:
             # share / (1 - share) is the price of one unit of divergence
             pull, stiff = (1 - share) * z + share, (1 - share) * p0 + share
 
-            def lifted(shift: Array) -> Array:
-                return xp.where(p0 > 0, p0 * xp.maximum(pull + shift, none) / nonzero(xp, stiff), none)
-
-            enough = (1 - share) + share / most - lowest(xp, pull)
-            return level(xp, lifted, -highest(xp, pull), xp.maximum(enough, -highest(xp, pull)))
+            weight = p0 / nonzero(xp, stiff)
+            p = weight * xp.maximum(pull + lift(xp, pull, weight), none)
+            return p / total(xp, p)
 
         def far(share: Array) -> Array:
-            return self._distance(xp, member(share), p0)[..., None] > level_
+            parts = xp.where(p0 > 0, (member(share) - p0) ** 2 / nonzero(xp, p0), none)
+            return total(xp, parts) > level_
 
         low, high = xp.zeros_like(level_), xp.ones_like(level_)
         free = far(low)
@@ -225,12 +227,12 @@ class ChiSquared(DistributionBall):
         return xp.where(free, member(share), member(low))
 
 
-def relative_entropy(xp: Any, p: Array, p0: Array) -> Array:
-    """Return sum p log(p / p0) over the last axis; infinite where p has mass and p0 has none."""
+def relative_entropy(xp: Any, p: Array, p0: Array, axis: int = -1) -> Array:
+    """Return sum p log(p / p0) over an axis; infinite where p has mass and p0 has none."""
     on, one = p > 0, xp.ones_like(p)
     logs = xp.log(xp.where(on, p, one)) - xp.log(xp.where(on, p0, one))
     parts = xp.where(on, p * logs - p + p0, p0)  # terms >= 0, so that a small divergence keeps its digits
-    return xp.sum(parts, axis=-1)
+    return xp.sum(parts, axis=axis)
 
 
 def _settled(xp: Any, step: Array, t: Array, low: Array, high: Array) -> Array:

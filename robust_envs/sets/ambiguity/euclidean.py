@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from robust_envs.sets._geometry import Array, nonzero, norm, slack
-from robust_envs.sets.ambiguity._simplex import highest, lowest, onto_simplex, search, total
+from robust_envs.sets._geometry import Array, nonzero, norm, slack, threshold
+from robust_envs.sets.ambiguity._simplex import count, highest, lowest, onto_simplex, search, total
 from robust_envs.sets.ambiguity.srect import JointBall
 
 STEPS = 200  # a handful do; the loop ends when every row has settled
@@ -34,7 +34,7 @@ class L2Ambiguity(JointBall):
     """
 
     def _worst(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
-        return self._worst_jointly(xp, y[..., None, :], p0[..., None, :], level[..., None])[..., 0, :]
+        return self._worst_jointly(xp, y[:, None], p0[:, None], level[:, None])[:, 0]
 
     def _distance(self, xp: Any, p: Array, p0: Array) -> Array:
         return norm(xp, p - p0)[..., 0]
@@ -49,7 +49,7 @@ class L2Ambiguity(JointBall):
             return xp.where(kept, onto_simplex(xp, xp.where(kept, x, floor)), none)
 
         def far(share: Array) -> Array:
-            return norm(xp, member(share) - p0) > level
+            return xp.sqrt(total(xp, (member(share) - p0) ** 2)) > level
 
         low, high = xp.zeros_like(level), xp.ones_like(level)
         free = far(low)
@@ -60,22 +60,22 @@ class L2Ambiguity(JointBall):
     def _worst_jointly(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
         none = xp.zeros_like(p0)
         cheapest = y == lowest(xp, y)
-        rest = 1 - total(xp, xp.where(cheapest, p0, none))
-        face = xp.where(cheapest, p0 + rest / total(xp, xp.astype(cheapest, p0.dtype)), none)
+        rest = 1 - total(xp, p0 * cheapest)
+        face = cheapest * (p0 + rest / count(xp, cheapest, p0))
         reached = _both(xp, (face - p0) ** 2) <= level**2
         low, high = xp.zeros_like(level), xp.full_like(level, xp.inf)
-        centred = y - total(xp, y) / y.shape[-1]
+        centred = y - total(xp, y) / y.shape[0]
         t = level / nonzero(xp, xp.sqrt(_both(xp, centred**2)))
-        p = p0
+        squares, many = p0**2, None
         for _ in range(STEPS):
-            used = onto_simplex(xp, p0 - t * y) > 0
-            many = xp.astype(used, p0.dtype)
-            count = total(xp, many)
-            lift = (1 - total(xp, p0 * many)) / count
-            slope = (y - total(xp, y * many) / count) * many
-            fixed = _both(xp, p0**2 * (1 - many)) + xp.sum(count * lift**2, axis=-2, keepdims=True)
+            z = p0 - t * y
+            z = z - highest(xp, z)
+            many = xp.astype(z > threshold(xp, z, many), p0.dtype)
+            places = total(xp, many)
+            lift = (1 - total(xp, p0 * many)) / places
+            slope = (y - total(xp, y * many) / places) * many
+            fixed = _both(xp, squares * (1 - many)) + _both(xp, places * lift**2)
             spread = _both(xp, slope**2)
-            p = xp.maximum(many * (p0 + lift) - t * slope, none)
             far = fixed + t**2 * spread > level**2
             high, low = xp.where(far, t, high), xp.where(far, low, t)
             jump = xp.sqrt(xp.maximum(level**2 - fixed, 0 * t) / nonzero(xp, spread))
@@ -85,8 +85,9 @@ class L2Ambiguity(JointBall):
             inside = (jump > low) & (jump < high)
             middle = xp.where(xp.isfinite(high), (low + xp.where(xp.isfinite(high), high, low)) / 2, 4 * t)
             t = xp.where(settled, t, xp.where(inside, jump, middle))
+        p = xp.maximum(many * (p0 + lift) - t * slope, none)
         return xp.where(reached, face, p / total(xp, p))
 
 
 def _both(xp: Any, x: Array) -> Array:
-    return xp.sum(x, axis=(-2, -1), keepdims=True)
+    return xp.sum(xp.sum(x, axis=0, keepdims=True), axis=1, keepdims=True)

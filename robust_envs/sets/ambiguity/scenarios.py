@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from robust_envs.sets import _check, _draw
 from robust_envs.sets._geometry import Array, like
-from robust_envs.sets.ambiguity.base import AmbiguitySet, check_distribution
+from robust_envs.sets.ambiguity._simplex import highest, lowest, total
+from robust_envs.sets.ambiguity.base import AmbiguitySet, check_columns, check_distribution
 from robust_envs.sets.base import Shape
 
 
@@ -59,12 +60,14 @@ class Scenarios(AmbiguitySet):
     def _level(self) -> float | NDArray[np.float64]:
         return 0.0
 
-    def _worst_rows(self, xp: Any, v: Array, p0: Array, level: Array) -> Array:
-        members = like(xp, np.asarray(self.members), v)
-        return members[xp.argmin(v @ members.T, axis=-1)]
+    def _worst_columns(self, xp: Any, v: Array, p0: Array, level: Array) -> tuple[Array, Array]:
+        check_columns(xp, lowest(xp, v), highest(xp, v), p0)
+        p = self._worst(xp, v, p0, level)
+        return p, total(xp, p * v)
 
     def _worst(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
-        return self._worst_rows(xp, y, p0, level)
+        members = like(xp, np.asarray(self.members), y)
+        return members[xp.argmin(members @ y, axis=0)].T
 
     def _spread(self, xp: Any, x: Array, p0: Array) -> tuple[Array, Array, Array]:
         if x.shape[-1] != len(self.members[0]):
@@ -78,8 +81,8 @@ class Scenarios(AmbiguitySet):
         return xp.min(xp.max(xp.abs(self._gaps(xp, p)), axis=-1), axis=-1)
 
     def _project(self, xp: Any, z: Array, p0: Array, level: Array) -> Array:
-        nearest = xp.argmin(xp.sum(self._gaps(xp, z) ** 2, axis=-1), axis=-1)
-        return like(xp, np.asarray(self.members), z)[nearest]
+        nearest = xp.argmin(xp.sum(self._gaps(xp, z.T) ** 2, axis=-1), axis=-1)
+        return like(xp, np.asarray(self.members), z)[nearest].T
 
     def _sample(self, xp: Any, rng: Any, p0: Array, level: Array) -> Array:
         chosen = _draw.index(rng, len(self.members), tuple(p0.shape[:-1]))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from robust_envs.sets._geometry import Array, like, nonzero
+from robust_envs.sets.ambiguity._simplex import highest, lowest
 from robust_envs.sets.ambiguity.base import DistributionBall, _arrays, _check_finite, check_distribution
 
 
@@ -51,20 +52,34 @@ class JointBall(DistributionBall):
             shape = np.broadcast_shapes(*shapes)
         except ValueError as error:
             raise ValueError(f"values, nominal, policy and radius must broadcast, got shapes {shapes}") from error
-        plain, p0, weight = (a.detach() if hasattr(a, "detach") else a for a in (v, p0, x[..., None]))
-        y = xp.broadcast_to(plain, shape)
+        plain, p0, weight, radius = (
+            _columns(xp, xp.broadcast_to(a, shape)) for a in (_plain(v), _plain(p0), _plain(x)[..., None], radius)
+        )
+        y = plain
         if self.support_only:  # as dear as the dearest place of the support
-            most = xp.max(xp.where(p0 > 0, y, xp.full_like(y, -xp.inf)), axis=-1, keepdims=True)
-            y = xp.where(p0 > 0, y, most)
-        y = y - xp.min(y, axis=-1, keepdims=True)
-        y = weight * (y / nonzero(xp, xp.max(y, axis=(-2, -1), keepdims=True)))
-        y = y / nonzero(xp, xp.max(y, axis=(-2, -1), keepdims=True))
-        p0 = xp.broadcast_to(p0, shape)
+            y = xp.where(p0 > 0, y, highest(xp, xp.where(p0 > 0, y, xp.full_like(y, -xp.inf))))
+        y = y - lowest(xp, y)
+        y = weight * (y / nonzero(xp, _most(xp, y)))
+        y = y / nonzero(xp, _most(xp, y))
         with np.errstate(all="ignore"):
-            p = self._worst_jointly(xp, y, p0, xp.broadcast_to(radius, (*shape[:-2], 1, 1)))
-        p = xp.where(xp.max(y, axis=-1, keepdims=True) > 0, p, p0)
+            p = self._worst_jointly(xp, y, p0, radius[:1, :1])
+        p = xp.where(highest(xp, y) > 0, p, p0)
+        p = xp.reshape(xp.permute_dims(p, (2, 1, 0)), shape)
         return xp.sum(x * xp.sum(p * v, axis=-1), axis=-1), p
 
     @abstractmethod
     def _worst_jointly(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
-        """Minimise sum <p_a, y_a> over rows p_a of (..., A, n), y >= 0 with 0 in every row and 1 somewhere."""
+        """Minimise sum <p_a, y_a> over the p_a in (n, A, rows), y >= 0 with 0 for every action and 1 somewhere."""
+
+
+def _plain(x: Array) -> Array:
+    return x.detach() if hasattr(x, "detach") else x
+
+
+def _columns(xp: Any, x: Array) -> Array:
+    """Return (n, A, rows) from (..., A, n)."""
+    return xp.permute_dims(xp.reshape(x, (-1, *x.shape[-2:])), (2, 1, 0))
+
+
+def _most(xp: Any, y: Array) -> Array:
+    return xp.max(highest(xp, y), axis=1, keepdims=True)

@@ -9,11 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robust_envs.sets import _check, _draw
-from robust_envs.sets._geometry import NUMPY, Array, like, nonzero, slack
-from robust_envs.sets.ambiguity._simplex import gather, lowest, total
+from robust_envs.sets._geometry import NUMPY, Array, like, nonzero, piece, slack
 from robust_envs.sets.ambiguity.base import DistributionBall, dirichlet
 
 STEPS = 500  # each finds a new vertex of the dual, usually a handful; the loop ends when every row is optimal
+Rows = NDArray[np.float64]
+Ints = NDArray[np.intp]
+Arc = tuple[Ints, Ints, int, NDArray[np.bool_]]
+SMALL = 1e-15  # mass
+MANY = 1 << 18  # numbers of a table of flows
+TABLE = 1 << 26  # numbers a device makes at a time
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,9 +61,6 @@ class Wasserstein(DistributionBall):
     def _ground(self) -> NDArray[np.float64]:
         return np.asarray(self.metric)
 
-    def _weight(self, n: int) -> int:
-        return n
-
     def _spread(self, xp: Any, x: Array, p0: Array) -> tuple[Array, Array, Array]:
         if x.shape[-1] != len(self._ground):
             raise ValueError(f"metric must have one row for each of {x.shape[-1]} entries, got {len(self._ground)}")
@@ -66,40 +68,43 @@ class Wasserstein(DistributionBall):
 
     def _worst(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
         d = like(xp, self._ground, y)
-        level, d = level / xp.max(d), d / xp.max(d)
+        y, p0, level, d = y.T, p0.T, (level / xp.max(d)).T[:, 0], d / xp.max(d)
 
-        def outcome(target: Array) -> tuple[Array, Array]:
+        def outcome(rows: Any, target: Array) -> tuple[Array, Array]:
             """Return (expected value, cost) of sending the mass at i to target_i."""
-            cost = gather(xp, xp.broadcast_to(d, (*y.shape, y.shape[-1])), target[..., None])[..., 0]
-            return total(xp, p0 * gather(xp, y, target)), total(xp, p0 * cost)
+            places = xp.arange(target.shape[-1], device=aac.device(y))
+            kept = p0[rows]
+            return xp.sum(kept * along(xp, y[rows], target), axis=-1), xp.sum(kept * d[places, target], axis=-1)
 
-        here = xp.broadcast_to(xp.arange(y.shape[-1], device=aac.device(y)), y.shape)
-        free = xp.argmin(xp.where((y == lowest(xp, y))[..., None, :], d, xp.full_like(d, xp.inf)), axis=-1)
-        near, far = here, free
-        (near_value, near_cost), (far_value, far_cost) = outcome(near), outcome(far)
-        reached = done = far_cost <= level
+        every = slice(None)
+        near = xp.zeros_like(y, dtype=xp.int64) + xp.arange(y.shape[-1], device=aac.device(y))
+        far = _targets(xp, 4 * xp.astype(y > xp.min(y, axis=-1, keepdims=True), y.dtype), d)
+        (near_value, near_cost), (far_value, far_cost) = outcome(every, near), outcome(every, far)
+        reached = far_cost <= level
+        rows = xp.nonzero(~reached)[0]
         for _ in range(STEPS):
-            price = (near_value - far_value) / nonzero(xp, far_cost - near_cost)
-            target = xp.argmin(y[..., None, :] + price[..., None] * d, axis=-1)
-            value, cost = outcome(target)
-            best = near_value + price * near_cost
-            done = done | (value + price * cost >= best - slack(xp, y) * (1 + price * near_cost))
-            if xp.all(done):
+            if rows.shape[0] == 0:
                 break
-            more, less = ~done & (cost > level), ~done & (cost <= level)
-            far, near = xp.where(more, target, far), xp.where(less, target, near)
-            far_value, far_cost = xp.where(more, value, far_value), xp.where(more, cost, far_cost)
-            near_value, near_cost = xp.where(less, value, near_value), xp.where(less, cost, near_cost)
+            price = (near_value[rows] - far_value[rows]) / nonzero(xp, far_cost[rows] - near_cost[rows])
+            target = _targets(xp, y[rows] / nonzero(xp, price)[:, None], d)
+            value, cost = outcome(rows, target)
+            best = near_value[rows] + price * near_cost[rows]
+            better = value + price * cost < best - slack(xp, y) * (1 + price * near_cost[rows])
+            more, less = better & (cost > level[rows]), better & (cost <= level[rows])
+            far[rows[more]], far_value[rows[more]], far_cost[rows[more]] = target[more], value[more], cost[more]
+            near[rows[less]], near_value[rows[less]], near_cost[rows[less]] = target[less], value[less], cost[less]
+            rows = rows[better]
         share = (level - near_cost) / nonzero(xp, far_cost - near_cost)
-        share = xp.where(reached, xp.ones_like(share), share)
-        return share * _landed(xp, p0, far, here) + (1 - share) * _landed(xp, p0, near, here)
+        share = xp.where(reached, xp.ones_like(share), share)[:, None]
+        return (share * landed(xp, p0, far) + (1 - share) * landed(xp, p0, near)).T
 
     def _distance(self, xp: Any, p: Array, p0: Array) -> Array:
         rows, start = (np.asarray(a if xp is NUMPY else a.cpu(), dtype=np.float64) for a in (p, p0))
         n = rows.shape[-1]
-        pairs = zip(rows.reshape(-1, n), start.reshape(-1, n), strict=True)
-        costs = [transport_cost(a, b, self._ground) for a, b in pairs]
-        return like(xp, np.reshape(costs, rows.shape[:-1]), p)
+        step, pairs = max(1, MANY // n**2), (rows.reshape(-1, n), np.broadcast_to(start, rows.shape).reshape(-1, n))
+        parts = [[a[i : i + step] for a in pairs] for i in range(0, len(pairs[0]), step)]
+        costs = [transport_costs(a, b, self._ground) for a, b in parts] or [np.zeros(0)]
+        return like(xp, np.concatenate(costs).reshape(rows.shape[:-1]), p)
 
     def _project(self, xp: Any, z: Array, p0: Array, level: Array) -> Array:
         raise NotImplementedError("Wasserstein has no exact projection: project on TotalVariation instead")
@@ -112,58 +117,89 @@ class Wasserstein(DistributionBall):
         return p0 + reach * u ** (1 / max(1, p0.shape[-1] - 1)) * (aim - p0)  # the cost grows in proportion to the way
 
 
-def _landed(xp: Any, p0: Array, target: Array, here: Array) -> Array:
+def _targets(xp: Any, y: Array, d: Array) -> Array:
+    """Return where mass goes, (rows, n), if it costs d_ij to move and y_j to be: argmin_j y_j + d_ij."""
+    step = piece(d.size) if xp is NUMPY else max(1, TABLE // d.shape[0] ** 2)
+    parts = [xp.argmin(y[i : i + step, None, :] + d, axis=-1) for i in range(0, max(1, y.shape[0]), step)]
+    return xp.concat(parts, axis=0)
+
+
+def along(xp: Any, x: Array, at: Array) -> Array:
+    """Return x[row, at[row]] for every row."""
+    return xp.take_along_dim(x, at, -1) if hasattr(xp, "take_along_dim") else np.take_along_axis(x, at, axis=-1)
+
+
+def landed(xp: Any, mass: Array, target: Array) -> Array:
     """Add up the mass that arrives at each place."""
-    arrives = target[..., :, None] == here[..., None, :]
-    return xp.sum(xp.where(arrives, p0[..., :, None], xp.zeros_like(p0[..., :, None])), axis=-2)
+    if xp is not NUMPY:
+        return xp.zeros_like(mass).scatter_add(-1, target, mass)
+    n = mass.shape[-1]
+    flat = (target + n * np.arange(len(mass))[:, None]).reshape(-1)
+    return np.bincount(flat, mass.reshape(-1), mass.size).reshape(mass.shape).astype(mass.dtype)
 
 
-def transport_cost(p: NDArray[np.float64], p0: NDArray[np.float64], d: NDArray[np.float64]) -> float:
-    """Return W1 between two rows: mass is sent along cheapest paths, taking earlier shipments back where that helps."""
-    if not np.all(np.isfinite(p)):
-        return float("inf")
-    surplus, lack = np.maximum(p0 - p, 0.0), np.maximum(p - p0, 0.0)  # what both have stays: d is a metric
-    sources, sinks = np.flatnonzero(surplus), np.flatnonzero(lack)
-    surplus, lack, d = surplus[sources], lack[sinks], d[np.ix_(sources, sinks)]
-    flow, small = np.zeros_like(d), 1e-15
-    while surplus.sum() > small and lack.sum() > small and max(surplus) > 0 and max(lack) > 0:
-        path, amount = _cheapest_path(surplus, lack, flow, d)
-        for i, j, sign in path:
-            flow[i, j] += sign * amount
-        surplus[path[-1][0]] -= amount
-        lack[path[0][1]] -= amount
-    return float(np.sum(flow * d))
+def transport_costs(p: Rows, p0: Rows, d: Rows) -> Rows:
+    """Return W1 of every row: mass is sent along cheapest paths, taking earlier shipments back where that helps.
+
+    All rows take a step at a time; each uses up a source, a sink or an earlier shipment.
+    """
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(p).all(axis=-1))
+    gap = np.where(finite[:, None], p0 - p, 0.0)
+    surplus, lack = np.maximum(gap, 0.0), np.maximum(-gap, 0.0)  # what both have stays: d is a metric
+    flow = np.zeros((len(p), *d.shape))
+    rows = np.arange(len(p))
+    while True:
+        rows = rows[(surplus[rows].sum(axis=-1) > SMALL) & (lack[rows].sum(axis=-1) > SMALL)]
+        if len(rows) == 0:
+            return np.where(finite, (flow * d).sum(axis=(-2, -1)), np.inf)
+        source, sink, path = _cheapest_paths(surplus[rows], lack[rows], flow[rows], d)
+        amount = np.minimum(lack[rows, sink], surplus[rows, source])
+        for i, j, sign, on in path:
+            if sign < 0:
+                amount[on] = np.minimum(amount[on], flow[rows[on], i[on], j[on]])
+        for i, j, sign, on in path:
+            flow[rows[on], i[on], j[on]] += sign * amount[on]
+        surplus[rows, source] -= amount
+        lack[rows, sink] -= amount
 
 
-def _cheapest_path(
-    surplus: NDArray[np.float64], lack: NDArray[np.float64], flow: NDArray[np.float64], d: NDArray[np.float64]
-) -> tuple[list[tuple[int, int, int]], float]:
-    """Return the arcs (source, sink, +1 or -1) from the sink back to the source, and how much fits through."""
-    at_source, at_sink = np.where(surplus > 0, 0.0, np.inf), np.full(len(lack), np.inf)
-    came_from, by = np.full(len(surplus), -1), np.full(len(lack), -1)
+def _cheapest_paths(surplus: Rows, lack: Rows, flow: Rows, d: Rows) -> tuple[Ints, Ints, list[Arc]]:
+    """Return for every row where its path begins and ends, and the arcs (source, sink, +1 or -1, rows that use it)."""
+    came_from, by, at_sink = _distances(surplus, flow, d)
+    rows, sink = np.arange(len(lack)), np.where(lack > 0, at_sink, np.inf).argmin(axis=-1)
+    path: list[Arc] = []
+    place, start, on = sink, np.zeros_like(sink), np.ones(len(lack), bool)
+    while on.any():
+        source = np.where(on, by[rows, place], 0)
+        path.append((source, place, 1, on))
+        start = np.where(on, source, start)
+        earlier = came_from[rows, source]
+        on = on & (earlier >= 0)
+        place = np.where(on, earlier, 0)
+        path.append((source, place, -1, on))
+    return start, sink, path
+
+
+def _distances(surplus: Rows, flow: Rows, d: Rows) -> tuple[Ints, Ints, Rows]:
+    """Return from which sink a source and from which source a sink is reached most cheaply, and the cost of the latter.
+
+    A source that has a surplus is reached from nowhere, -1.
+    """
+    at_source, at_sink = np.where(surplus > 0, 0.0, np.inf), np.full_like(surplus, np.inf)
+    came_from, by = np.full(surplus.shape, -1), np.full(surplus.shape, -1)
     back = np.where(flow > 0, -d, np.inf)
     give = 1e-13 * np.max(d)  # a tie must not change who came from where: the way back would be a circle
     while True:
-        reach = at_source[:, None] + d
-        better = reach.min(axis=0) < at_sink - give
-        by = np.where(better, reach.argmin(axis=0), by)
-        at_sink = np.where(better, reach.min(axis=0), at_sink)
-        returned = at_sink[None, :] + back
-        better = returned.min(axis=1) < at_source - give
+        reach = at_source[:, :, None] + d
+        better = reach.min(axis=1) < at_sink - give
+        by = np.where(better, reach.argmin(axis=1), by)
+        at_sink = np.where(better, reach.min(axis=1), at_sink)
+        returned = at_sink[:, None, :] + back
+        better = returned.min(axis=2) < at_source - give
         if not better.any():
-            break
-        came_from = np.where(better, returned.argmin(axis=1), came_from)
-        at_source = np.where(better, returned.min(axis=1), at_source)
-    sink = int(np.argmin(np.where(lack > 0, at_sink, np.inf)))
-    amount, path, place = lack[sink], [], sink
-    while True:
-        source = int(by[place])
-        path.append((source, place, 1))
-        if came_from[source] < 0:
-            return path, float(min(amount, surplus[source]))
-        place = int(came_from[source])
-        path.append((source, place, -1))
-        amount = min(amount, flow[source, place])
+            return came_from, by, at_sink
+        came_from = np.where(better, returned.argmin(axis=2), came_from)
+        at_source = np.where(better, returned.min(axis=2), at_source)
 
 
 def _check_metric(d: NDArray[np.float64]) -> None:
