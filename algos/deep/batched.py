@@ -8,6 +8,7 @@ import torch
 from pettingzoo import ParallelEnv
 
 from algos.deep.games import Team
+from algos.deep.levels import Radius, set_radius
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,11 +26,13 @@ class View(NamedTuple):
         observation: (G, N, O), float32.
         present: whether the agent acts on this step, (G, N), bool.
         legal: legal discrete actions (G, N, A), bool; None where all always are.
+        state: the game's state (G, S), float32; None where the games tell none.
     """
 
     observation: Tensor
     present: Tensor
     legal: Tensor | None
+    state: Tensor | None = None
 
 
 class Outcome(NamedTuple):
@@ -114,6 +117,10 @@ class SideBySide:
         self.parts = tuple(parts)
         self.agents, self.wave, self.device = first.agents, first.wave, first.device
         self.observation_spaces, self.action_spaces = first.observation_spaces, first.action_spaces
+        sizes = [int(getattr(part, "state_size", 0)) for part in parts]
+        if len(set(sizes)) > 1:
+            raise ValueError(f"parts must agree in state_size, got {sizes}")
+        self.state_size = sizes[0]
         self.num_envs = sum(part.num_envs for part in parts)
         self.runs = sum(part.runs for part in parts)
 
@@ -138,6 +145,11 @@ class SideBySide:
             nominal=_join([outcome.nominal for outcome in outcomes]),
         )
 
+    def set_radius(self, radius: Radius) -> None:
+        """Set the radius of the sets in all parts: a number, or a dict by channel."""
+        for part in self.parts:
+            set_radius(part, radius)
+
     def close(self) -> None:
         """Close all parts."""
         for part in self.parts:
@@ -149,6 +161,7 @@ def _join_views(views: Sequence[View]) -> View:
         torch.cat([view.observation for view in views]),
         torch.cat([view.present for view in views]),
         _join([view.legal for view in views]),
+        _join([view.state for view in views]),
     )
 
 

@@ -32,6 +32,8 @@ class Batch(NamedTuple):
         next_observation: (N, B, O).
         legal: legal actions (N, B, A), None where they never change.
         next_legal: the same for the next step.
+        state: the environment's state (B, S), None where it is not stored; with R runs (R, B, S).
+        next_state: the same for the next step.
     """
 
     joint: Tensor
@@ -43,6 +45,8 @@ class Batch(NamedTuple):
     next_observation: Tensor
     legal: Tensor | None
     next_legal: Tensor | None
+    state: Tensor | None = None
+    next_state: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -54,23 +58,26 @@ class RowLayout:
         observation: O.
         action: A.
         masked: whether legal actions are stored.
+        state: S, numbers of the environment's state; 0 if it is not stored.
     """
 
     agents: int
     observation: int
     action: int
     masked: bool
+    state: int = 0
 
     @classmethod
     def of(cls, team: Team) -> RowLayout:
         """Return the layout of a team's rows."""
-        return cls(len(team.seats), team.observation_size, team.action_size, team.has_mask)
+        return cls(len(team.seats), team.observation_size, team.action_size, team.has_mask, team.state_size)
 
     @cached_property
     def _parts(self) -> list[slice]:
         o, a = self.observation, self.action
-        widths = [o, a, 1, 1, 1, o] + [a, a] * self.masked
-        return [slice(*ends) for ends in pairwise(accumulate((self.agents * w for w in widths), initial=0))]
+        by_agent = [o, a, 1, 1, 1, o] + [a, a] * self.masked
+        widths = [self.agents * width for width in by_agent] + [self.state, self.state] * (self.state > 0)
+        return [slice(*ends) for ends in pairwise(accumulate(widths, initial=0))]
 
     @property
     def width(self) -> int:
@@ -82,6 +89,8 @@ class RowLayout:
         parts = [frame.observation, actions, step.reward, frame.present, step.continues, step.frame.observation]
         if self.masked:
             parts += [frame.legal, step.frame.legal]
+        if self.state:
+            parts += [frame.state, step.frame.state]
         np.concatenate([part.reshape(-1) for part in parts], out=row)
 
     def pack(self, view: View, actions: Tensor, outcome: Outcome) -> Tensor:
@@ -90,12 +99,15 @@ class RowLayout:
         parts = [view.observation, actions, outcome.reward, *flags, outcome.following.observation]
         if self.masked:
             parts += [mask for mask in (view.legal, outcome.following.legal) if mask is not None]
+        if self.state:
+            parts += [state for state in (view.state, outcome.following.state) if state is not None]
         return torch.cat([part.flatten(1).to(torch.float32) for part in parts], dim=1)
 
     def read(self, rows: Tensor) -> Batch:
         """View rows (B, width), or (R, B, width) of R runs, as a batch; those of one run are not copied."""
-        obs, act, rew, present, continues, next_obs, *legal = (rows[..., part] for part in self._parts)
-        masks = [self._by_agent(mask) > 0 for mask in legal]
+        obs, act, rew, present, continues, next_obs, *more = (rows[..., part] for part in self._parts)
+        masks = [self._by_agent(mask) > 0 for mask in more[: 2 * self.masked]]
+        states = more[2 * self.masked :]
         return Batch(
             joint=rows[..., : self._parts[1].stop],
             observation=self._by_agent(obs),
@@ -106,6 +118,8 @@ class RowLayout:
             next_observation=self._by_agent(next_obs),
             legal=masks[0] if masks else None,
             next_legal=masks[1] if masks else None,
+            state=states[0] if states else None,
+            next_state=states[1] if states else None,
         )
 
     def _by_agent(self, part: Tensor) -> Tensor:
@@ -179,6 +193,11 @@ class ReplayBuffer:
         """Draw `count` rows uniformly, (count, width)."""
         index = torch.randint(self._size, (count,), generator=self._generator)
         return self._rows.index_select(0, index.to(self._rows.device)).to(device)
+
+    def largest_reward(self) -> float:
+        """Return the largest absolute reward stored, 0 where there is none."""
+        rewards = self.layout.read(self._rows[: self._size]).reward
+        return float(rewards.abs().max()) if len(self) else 0.0
 
     def state(self) -> dict[str, Tensor]:
         """Return the stored rows and where the next one goes."""

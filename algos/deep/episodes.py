@@ -12,8 +12,8 @@ from algos.deep.statistics import EpisodeReturns
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from algos.deep.acting import GameHead
     from algos.deep.games import Env, Frame, ParallelGame, Step
-    from algos.deep.heads import NumpyHead
     from algos.deep.nets import NumpyMLP
     from algos.deep.state import RunState
 
@@ -34,7 +34,7 @@ class Episodes:
     steps = 1
 
     def __init__(
-        self, games: Sequence[ParallelGame], runs: Sequence[RunState], actors: NumpyMLP, head: NumpyHead
+        self, games: Sequence[ParallelGame], runs: Sequence[RunState], actors: NumpyMLP, head: GameHead
     ) -> None:
         self._games, self._runs, self._actors, self._head = games, runs, actors, head
         self._frames: list[Frame] = []

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from gymnasium import spaces
+from gymnasium.spaces.utils import flatdim, flatten
 from pettingzoo import AECEnv, ParallelEnv
 
 from algos.deep.config import Continuous
@@ -18,6 +20,7 @@ from algos.deep.spaces import Seat, Space, space_from_json, space_to_json
 Env = ParallelEnv[str, Any, Any]
 Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
+_NO_STATE: Floats = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,11 @@ class Team:
 
     Args:
         seats: one per agent.
+        state_size: numbers in the environment's `state()`, 0 where nobody learns from it.
     """
 
     seats: tuple[Seat, ...]
+    state_size: int = 0
 
     @classmethod
     def of(cls, env: Env, continuous: Continuous) -> Team:
@@ -104,6 +109,8 @@ class Team:
         """Raise, naming the first difference, unless the other team has the same agents and spaces."""
         if self.agents != other.agents:
             raise ValueError(f"env must have the agents {list(self.agents)}, got {list(other.agents)}")
+        if self.state_size != other.state_size:
+            raise ValueError(f"env must have a state of {self.state_size} numbers, got {other.state_size}")
         for mine, theirs in zip(self.to_json(), other.to_json(), strict=True):
             for part in ("observation", "action"):
                 if mine[part] != theirs[part]:
@@ -142,12 +149,33 @@ class Team:
         return {seat.agent: (seat, (i, slice(seat.action_size))) for i, seat in enumerate(self.seats)}
 
 
+def flat_state(env: Env) -> Floats:
+    """Return the environment's `state()` as numbers, flat: of a Discrete `state_space` one-hot; none if it has none."""
+    try:
+        state = env.state()
+    except (NotImplementedError, AttributeError):
+        return _NO_STATE
+    space = getattr(env, "state_space", None)
+    if isinstance(space, spaces.Space) and not isinstance(space, spaces.Box):
+        return np.asarray(flatten(space, np.asarray(state)[()]), np.float32)
+    return np.asarray(state, np.float32).reshape(-1)
+
+
+def count_state(env: Any) -> int:
+    """Count the numbers of the environment's `state()`; one that tells it only once it is reset, is."""
+    if isinstance(getattr(env, "state_space", None), spaces.Space):
+        return flatdim(env.state_space)
+    env.reset(seed=0)
+    return len(flat_state(env))
+
+
 class Frame(NamedTuple):
-    """What is known before a step: observations (N, O), who is present (N,), legal actions (N, A)."""
+    """What is known before a step: observations (N, O), who is present (N,), legal actions (N, A), the state (S,)."""
 
     observation: Floats
     present: Flags
     legal: Flags
+    state: Floats = _NO_STATE
 
 
 class Step(NamedTuple):
@@ -209,7 +237,17 @@ class ParallelGame:
         except ValueError as error:
             raise ValueError(f"{error} (step {self._step} of episode {self._episode})") from error
         agents = self.env.agents
-        return Frame(values, np.array([agent in agents for agent in self.team.agents]), legal)
+        present = np.array([agent in agents for agent in self.team.agents])
+        return Frame(values, present, legal, self._state() if self.team.state_size else _NO_STATE)
+
+    def _state(self) -> Floats:
+        values = flat_state(self.env)
+        if values.shape != (self.team.state_size,) or not np.isfinite(values).all():
+            raise ValueError(
+                f"state must be {self.team.state_size} finite numbers, got {values} "
+                f"(step {self._step} of episode {self._episode})"
+            )
+        return values
 
     def _reward(self, agent: str, rewards: Mapping[str, Any]) -> float:
         try:

@@ -41,17 +41,40 @@ class TorchHead:
         )
         self._any_box, self._any_soft = bool((kinds == "box").any()), bool((kinds != "box").any())
         self._any_discrete = bool((kinds == "discrete").any())
+        self._padded = not team.real_actions.all()
         self._noise = noise
 
     def __call__(self, outputs: Tensor, legal: Tensor | None = None) -> Tensor:
         """Return the noiseless actions for outputs (N, B, A), padding zero; `legal` (N, B, A) masks discrete ones."""
-        real = self.real[:, None]
         if not self._any_box:
-            return self._softmax(outputs, real if legal is None else legal)
-        squashed = torch.tanh(outputs) * real
+            return self._softmax(outputs, legal)
+        squashed = torch.tanh(outputs) * self.real[:, None]
         if not self._any_soft:
             return squashed
-        return torch.where(self._box, squashed, self._softmax(outputs, real if legal is None else legal))
+        return torch.where(self._box, squashed, self._softmax(outputs, legal))
+
+    def shaken(self, outputs: Tensor, legal: Tensor | None, noise: Tensor) -> Tensor:
+        """Return noiseless actions moved by `noise` (N, B, A): a box's point in its box, the outputs of a softmax."""
+        if not self._any_box:
+            return self(outputs + noise, legal)
+        moved = self(torch.where(self._box, outputs, outputs + noise), legal)
+        return torch.where(self._box, (moved + noise).clamp(-1.0, 1.0) * self.real[:, None], moved)
+
+    def log_likelihood(self, outputs: Tensor, actions: Tensor, legal: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return log p(actions) and the entropy of p, (N, B) each, for the distributions that the outputs describe.
+
+        A softmax is a categorical distribution (a point of the simplex counts as a weighted average of choices); a box
+        is a Gaussian of variance 1 around the noiseless action, whose constants are left out.
+        """
+        allowed = torch.where(self.real[:, None] if legal is None else legal, outputs, _IMPOSSIBLE)
+        logs = torch.log_softmax(allowed, dim=-1)
+        entropy = -(logs.exp() * logs).sum(-1)
+        likelihood = (actions * logs).sum(-1)
+        if not self._any_box:
+            return likelihood, entropy
+        box = self._box[..., 0]
+        error = ((torch.tanh(outputs) - actions) * self.real[:, None]).square().sum(-1)
+        return torch.where(box, -0.5 * error, likelihood), torch.where(box, 0.0, entropy)
 
     def sample(self, outputs: Tensor, legal: Tensor | None, generators: Sequence[torch.Generator]) -> Tensor:
         """Return actions to play, (N, B, A): Gumbel samples, one-hot where discrete, and boxes with Gaussian noise."""
@@ -89,9 +112,55 @@ class TorchHead:
             actions = torch.where(self._discrete, chosen, actions)
         return torch.where(self._box, points * self.real[:, None], actions) if self._any_box else actions
 
-    @staticmethod
-    def _softmax(outputs: Tensor, legal: Tensor) -> Tensor:
-        return torch.softmax(torch.where(legal, outputs, _IMPOSSIBLE), dim=-1)
+    def _softmax(self, outputs: Tensor, legal: Tensor | None) -> Tensor:
+        if legal is not None or self._padded:
+            outputs = torch.where(self.real[:, None] if legal is None else legal, outputs, _IMPOSSIBLE)
+        return torch.softmax(outputs.mT.contiguous(), dim=-2).mT  # over rows: few columns are ten times slower
+
+
+class ActionSets:
+    """Know which actions of a team, in the networks' form, can be played: cubes [-1, 1]^n and simplices.
+
+    Args:
+        team: whose actions.
+        device: of the actions.
+    """
+
+    def __init__(self, team: Team, device: torch.device) -> None:
+        self._real = torch.from_numpy(team.real_actions).to(device)
+        boxes = np.array([seat.kind == "box" for seat in team.seats])
+        self._box = torch.from_numpy(boxes).to(device)[:, None]
+        self._any_box, self._any_soft = bool(boxes.any()), not bool(boxes.all())
+
+    def tangent(self, directions: Tensor, legal: Tensor | None = None) -> Tensor:
+        """Return the part of directions (..., N, A) along which actions can move: on a simplex their sum stays 1."""
+        real = self._real if legal is None else legal
+        if not self._any_soft:
+            return directions * real
+        mean = (directions * real).sum(-1, keepdim=True) / real.sum(-1, keepdim=True)
+        centred = (directions - mean) * real
+        return torch.where(self._box, directions * self._real, centred) if self._any_box else centred
+
+    def project(self, actions: Tensor, legal: Tensor | None = None) -> Tensor:
+        """Return the nearest actions (..., N, A) that can be played."""
+        if not self._any_soft:
+            return actions.clamp(-1.0, 1.0) * self._real
+        nearest = _onto_simplex(actions, self._real if legal is None else legal)
+        return torch.where(self._box, actions.clamp(-1.0, 1.0) * self._real, nearest) if self._any_box else nearest
+
+
+def _onto_simplex(points: Tensor, legal: Tensor) -> Tensor:
+    """Project points (..., A) onto the simplex of what is legal: all coordinates less one threshold, cut at 0.
+
+    J. Duchi, S. Shalev-Shwartz, Y. Singer, T. Chandra, 2008, Efficient projections onto the l1-ball, figure 1.
+    """
+    points = torch.where(legal, points, _IMPOSSIBLE)
+    largest = points.sort(-1, descending=True).values
+    excess = largest.cumsum(-1) - 1.0
+    counts = torch.arange(1, points.shape[-1] + 1, device=points.device, dtype=points.dtype)
+    kept = (largest * counts > excess).sum(-1, keepdim=True)
+    threshold = excess.gather(-1, kept - 1) / kept
+    return (points - threshold).clamp(min=0.0)
 
 
 class Units:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
 
 import numpy as np
@@ -13,10 +13,10 @@ from stable_baselines3.common.logger import Logger
 
 from algos.deep.batched import Games, is_games, team_of
 from algos.deep.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
-from algos.deep.config import ActorCriticConfig, Continuous, check_integer, config_from_json
+from algos.deep.config import Continuous, TrainerConfig, check_integer, config_from_json
 from algos.deep.episodes import Episodes
-from algos.deep.games import Env, ParallelGame, Team
-from algos.deep.heads import NumpyHead
+from algos.deep.games import Env, ParallelGame, Team, count_state
+from algos.deep.heads import NumpyHead, TorchHead
 from algos.deep.nets import LearnedStack, NumpyMLP
 from algos.deep.seeding import numpy_generator, torch_generator
 from algos.deep.state import RunState, TrainerState, join_checkpoints, split_checkpoint
@@ -25,7 +25,9 @@ from algos.deep.waves import Waves
 if TYPE_CHECKING:
     import os
 
-Config = TypeVar("Config", bound=ActorCriticConfig)
+    from algos.deep.acting import GameHead, GamesHead
+
+Config = TypeVar("Config", bound=TrainerConfig)
 Trainable = Env | Sequence[Env] | Games
 
 
@@ -35,7 +37,9 @@ class Model(ABC, Generic[Config]):
     multi_agent = True
     tensorboard_log: str | None = None
     verbose: int = 0
-    config_class: ClassVar[type[ActorCriticConfig]]
+    config_class: ClassVar[type[TrainerConfig]]
+    acting: ClassVar[str] = "actors"  # the networks that act
+    uses_state: ClassVar[bool] = False  # whether the environment's state() is stored
 
     def __init__(
         self,
@@ -51,7 +55,7 @@ class Model(ABC, Generic[Config]):
         chosen = cast("Config", self.config_class()) if config is None else config
         if type(chosen) is not self.config_class:
             raise TypeError(f"config must be a {self.config_class.__name__}, got {type(chosen).__name__}")
-        team = _team(env, chosen.continuous)
+        team = self._read_team(env, chosen)
         self._begin(team, chosen, seeds=(seed,) if seeds is None else check_seeds(seeds), device=device)
         self.set_env(env)
         self.tensorboard_log = tensorboard_log
@@ -61,23 +65,39 @@ class Model(ABC, Generic[Config]):
         for seed in seeds:
             check_integer("seed", seed, at_least=0)
         self.config, self.seeds, self.device = config, seeds, find_device(device)
+        self._check_team(team)
         self._team = team
         self._game: Episodes | Waves | None = None
         runs = [RunState.fresh(team, config, seed, self.device) for seed in seeds]
         self._state = TrainerState(self._make_stacks(), runs)
-        self._head = NumpyHead(team, noise=config.action_noise)
-        self._actors = NumpyMLP(self._state.stacks["actors"])
+        self._head = self._game_head()
+        self._actors = NumpyMLP(self._state.stacks[self.acting])
         self._logger: Logger | None = None
         self._custom_logger = False
         self._run_loggers: list[Logger] = []
         self._single: ParallelGame | None = None
         self._total_timesteps = 0
         self._in_episode = self._stop = False
+        self._episode_ends: list[Callable[[], None]] = []
+        self._faults: list[Callable[[], None]] = []
         self._pending_saves: list[tuple[str | os.PathLike[str], bool, int | None]] = []
 
     @abstractmethod
     def _make_stacks(self) -> dict[str, LearnedStack]:
-        """Make the networks, by name; one of them is "actors"."""
+        """Make the networks, by name; one of them is named by `acting`."""
+
+    def _check_team(self, team: Team) -> None:
+        """Raise, naming the agent, if the algorithm cannot deal with its spaces."""
+
+    def _game_head(self) -> GameHead:
+        return NumpyHead(self._team, noise=self.config.action_noise)
+
+    def _games_head(self, device: torch.device) -> GamesHead:
+        return TorchHead(self._team, device, runs=len(self.seeds), noise=self.config.action_noise)
+
+    def _read_team(self, env: Trainable, config: TrainerConfig) -> Team:
+        team = _team(env, config.continuous)
+        return replace(team, state_size=_state_size(env)) if self.uses_state else team
 
     def _generators(self, name: str) -> list[torch.Generator]:
         return [torch_generator(seed, name) for seed in self.seeds]
@@ -101,6 +121,10 @@ class Model(ABC, Generic[Config]):
     def logger(self) -> Logger:
         """Stable-Baselines3's logger; a silent one before the first `learn`."""
         return silent_logger() if self._logger is None else self._logger
+
+    def notes(self, run: int = 0) -> dict[str, Any]:
+        """Return what callbacks want a run to remember, by name: plain values, part of every checkpoint."""
+        return self._state.runs[run].notes
 
     def set_logger(self, logger: Logger, *, runs: Sequence[Logger] = ()) -> None:
         """Log to this logger from now on, in place of the one that `learn` would make.
@@ -133,12 +157,13 @@ class Model(ABC, Generic[Config]):
             ValueError: agents or spaces differ (the first difference is named), or there are not as many
                 environments as seeds.
         """
-        self._team.check_same(_team(env, self.config.continuous))
+        self._team.check_same(self._read_team(env, self.config))
         runs = self._state.runs
         self._single = None
         if is_games(env):
             _check_runs(env.runs, len(runs))
-            self._game = Waves(env, self._team, runs, self._state.stacks["actors"], noise=self.config.action_noise)
+            head, actors = self._games_head(env.device), self._state.stacks[self.acting]
+            self._game = Waves(env, self._team, runs, actors, head=head)
             return
         envs: Sequence[Any] = env if isinstance(env, Sequence) else [env]
         games = [ParallelGame(one, self._team) for one in envs]
@@ -217,9 +242,11 @@ class Model(ABC, Generic[Config]):
         runs = range(len(self.seeds)) if run is None else [run]
         saved = [self._state.save(one, include_buffer=include_buffer) for one in runs]
         values, tensors = saved[0] if len(saved) == 1 else join_checkpoints(saved)
-        about = {"algorithm": type(self).__name__, "seed": self.seeds[runs[0]], "config": asdict(self.config)}
+        about = {"algorithm": type(self).__name__, "seed": self.seeds[runs[0]], "config": self.config.to_json()}
         seeds = {} if len(saved) == 1 else {"seeds": list(self.seeds)}
         written = {**about, **seeds, "team": self._team.to_json(), "state": values}
+        if self.uses_state:
+            written["state_size"] = self._team.state_size
         write_checkpoint(path, Checkpoint(written, tensors))
 
     def _write_pending_saves(self) -> None:
@@ -260,7 +287,7 @@ class Model(ABC, Generic[Config]):
         if values["algorithm"] != type(self).__name__:
             raise ValueError(f"it was saved by {values['algorithm']}, not {type(self).__name__}")
         config = cast("Config", config_from_json(self.config_class, values["config"]))
-        team = Team.from_json(values["team"], config.continuous)
+        team = replace(Team.from_json(values["team"], config.continuous), state_size=values.get("state_size", 0))
         self._begin(team, config, seeds=tuple(values.get("seeds", (values["seed"],))), device=device)
         self._state.restore(split_checkpoint(Checkpoint(values["state"], tensors)))
         self._actors.refresh()
@@ -276,6 +303,12 @@ def check_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
 def _check_runs(given: int, seeds: int) -> None:
     if given != seeds:
         raise ValueError(f"env must be one for each of {seeds} seeds, got {given}")
+
+
+def _state_size(env: Trainable) -> int:
+    if is_games(env):
+        return int(getattr(env, "state_size", 0))
+    return count_state(env[0] if isinstance(env, Sequence) else env)
 
 
 def _team(env: Trainable, continuous: Continuous) -> Team:

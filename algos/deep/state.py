@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from algos.deep.config import ActorCriticConfig
+    from algos.deep.config import TrainerConfig
     from algos.deep.games import Team
     from algos.deep.nets import LearnedStack
 
@@ -34,6 +34,9 @@ class RunState:
         prediction: draws for `predict(deterministic=False)`.
         replay: draws batches.
         games: draws exploration noise where many games are played, on their device.
+        means: what the log has gathered.
+        notes: what callbacks want to remember.
+        episodes: begun so far.
     """
 
     seed: int
@@ -43,10 +46,11 @@ class RunState:
     replay: torch.Generator
     games: torch.Generator
     means: Means = field(default_factory=Means)
+    notes: dict[str, Any] = field(default_factory=dict)
     episodes: int = 0
 
     @classmethod
-    def fresh(cls, team: Team, config: ActorCriticConfig, seed: int, device: torch.device) -> RunState:
+    def fresh(cls, team: Team, config: TrainerConfig, seed: int, device: torch.device) -> RunState:
         """Return the state before the first step."""
         replay, games = torch_generator(seed, "replay"), device_generator(seed, "games", device)
         buffer = ReplayBuffer(RowLayout.of(team), capacity=config.buffer_capacity, generator=replay)
@@ -106,6 +110,7 @@ class TrainerState:
             "steps": self.steps,
             "episodes": own.episodes,
             "means": own.means.state(),
+            "notes": dict(own.notes),
             "exploration": own.exploration.bit_generator.state,
             "prediction": own.prediction.bit_generator.state,
         }
@@ -136,6 +141,7 @@ class TrainerState:
             run.exploration.bit_generator.state = values["exploration"]
             run.prediction.bit_generator.state = values["prediction"]
             run.means.restore(values["means"])
+            run.notes = dict(values["notes"])
             run.episodes = int(values["episodes"])
         self.num_timesteps, self.steps = (int(checkpoints[0].values[name]) for name in ("num_timesteps", "steps"))
 

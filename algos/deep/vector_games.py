@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from algos.deep.batched import Outcome, View
 from algos.deep.config import check_integer
+from algos.deep.levels import Radius, set_radius
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +84,10 @@ class VectorGames:
             over=torch.from_numpy(over.copy()).to(self.device),
             nominal=None,
         )
+
+    def set_radius(self, radius: Radius) -> None:
+        """Set the radius of the sets of all layers around the environment: a number, or a dict by channel."""
+        set_radius(self.env, radius)
 
     def close(self) -> None:
         """Close the environment."""

@@ -10,6 +10,7 @@ from gymnasium.spaces.utils import flatdim
 
 from algos.deep.batched import Outcome, View
 from algos.deep.config import check_integer
+from algos.deep.levels import Radius, set_radius
 from robust_envs.shells.batched import gymnasium_space
 
 if TYPE_CHECKING:
@@ -87,13 +88,17 @@ class VmasGames:
             view = self._begin(over) if bool(over.any()) else following
         nominal = getattr(self.env, "nominal_rewards", None)
         return Outcome(
-            reward=_listed(rewards, self.agents),
+            reward=self._rewards(rewards),
             continues=~terminated[:, None] & self._present,
             following=following,
             view=view,
             over=over,
             nominal=None if nominal is None else torch.stack([nominal[agent] for agent in self.agents], 1),
         )
+
+    def set_radius(self, radius: Radius) -> None:
+        """Set the radius of the sets of all layers around the environment: a number, or a dict by channel."""
+        set_radius(self.env, radius)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -109,14 +114,30 @@ class VmasGames:
         )
         return self._view(observations)
 
+    def _rewards(self, rewards: Any) -> Tensor:
+        listed = [rewards[agent] for agent in self.agents] if isinstance(rewards, dict) else list(rewards)
+        for agent, reward in zip(self.agents, listed, strict=True):
+            if tuple(reward.shape) != (self.num_envs,):
+                raise ValueError(f"agent {agent!r} must get rewards {(self.num_envs,)}, got {tuple(reward.shape)}")
+        return torch.stack(listed, 1)
+
     def _view(self, observations: Any) -> View:
         listed = observations.values() if isinstance(observations, dict) else observations
+        listed = [
+            self._checked(agent, part, size) for agent, part, size in zip(self.agents, listed, self._sizes, strict=True)
+        ]
         widest = max(self._sizes)
         padded = [
             part if size == widest else torch.nn.functional.pad(part, (0, widest - size))
             for part, size in zip(listed, self._sizes, strict=True)
         ]
         return View(torch.stack(padded, 1).to(torch.float32), self._present, None)
+
+    def _checked(self, agent: str, seen: Any, size: int) -> Tensor:
+        if not isinstance(seen, torch.Tensor) or seen.shape != (self.num_envs, size):
+            shape = tuple(seen.shape) if isinstance(seen, torch.Tensor) else type(seen).__name__
+            raise ValueError(f"agent {agent!r} must observe a tensor {(self.num_envs, size)}, got {shape}")
+        return seen
 
     def _own_randomness(self) -> _Randomness:
         return _Randomness(self.env.vmas_random_state, self._random)
@@ -138,7 +159,3 @@ class _Randomness:
 def _by_agent(space: Any, agents: Sequence[str]) -> list[Any]:
     parts = space.spaces
     return [parts[agent] for agent in agents] if hasattr(parts, "keys") else list(parts)
-
-
-def _listed(values: Any, agents: Sequence[str]) -> Tensor:
-    return torch.stack([values[agent] for agent in agents] if isinstance(values, dict) else list(values), 1)

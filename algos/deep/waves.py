@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
-from algos.deep.heads import TorchHead, Units
+from algos.deep.heads import Units
 from algos.deep.seeding import episode_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
+    from algos.deep.acting import GamesHead
     from algos.deep.batched import Games, Outcome, View
     from algos.deep.games import Team
     from algos.deep.nets import LearnedStack
     from algos.deep.state import RunState
+
+_Given = TypeVar("_Given")
+_Answer = TypeVar("_Answer")
 
 
 class Waves:
@@ -31,19 +35,19 @@ class Waves:
         team: their agents.
         runs: what each run has to itself.
         actors: networks of all runs, the first run's agents first.
-        noise: standard deviation of the exploration noise on box actions, in half widths.
+        head: how their outputs become actions to play.
 
     Raises:
         ValueError: `actors` are on another device than the games.
     """
 
     def __init__(
-        self, games: Games, team: Team, runs: Sequence[RunState], actors: LearnedStack, *, noise: float
+        self, games: Games, team: Team, runs: Sequence[RunState], actors: LearnedStack, *, head: GamesHead
     ) -> None:
         if actors.parameters.device != games.device:
             raise ValueError(f"device must be that of the games, {games.device}, got {actors.parameters.device}")
         self._games, self._team, self._runs, self._actors = games, team, runs, actors
-        self._head = TorchHead(team, games.device, runs=len(runs), noise=noise)
+        self._head = head
         self._units = Units(team, games.device)
         self._layout = runs[0].buffer.layout
         self._streams = [run.games for run in runs]
@@ -70,9 +74,9 @@ class Waves:
         for run in self._runs:
             run.episodes += 1
         self._step = 0
-        self._view = self._games.reset(seeds)
-        self._check("observation", self._view.observation)
         shape = (self._games.num_envs, len(self._team.seats))
+        self._view = self._asked(self._games.reset, seeds)
+        self._check("observation", self._view.observation, (*shape, self._team.observation_size))
         self._received, self._nominal = (torch.zeros(shape, device=self._games.device) for _ in range(2))
         self._length = torch.zeros(shape[0], device=self._games.device)
         self._finished = torch.zeros(len(self._runs), 2 + 2 * shape[1], device=self._games.device, dtype=torch.float64)
@@ -87,9 +91,9 @@ class Waves:
         outputs = self._actors(self._by_network(view.observation))
         draw = self._head.uniform if uniform else self._head.sample
         actions = self._by_game(draw(outputs, legal, self._streams)) * view.present[:, :, None]
-        outcome = self._games.step(self._units(actions))
-        self._check("reward", outcome.reward)
-        self._check("observation", outcome.following.observation)
+        outcome = self._asked(self._games.step, self._units(actions))
+        self._check("reward", outcome.reward, tuple(view.present.shape))
+        self._check("observation", outcome.following.observation, tuple(view.observation.shape))
         rows = self._layout.pack(view, actions, outcome)
         for run, share in zip(self._runs, rows.chunk(len(self._runs)), strict=True):
             run.buffer.extend(share)
@@ -111,8 +115,26 @@ class Waves:
         runs = len(self._runs)
         return values.reshape(runs, len(values) // runs, *values.shape[1:]).transpose(1, 2).flatten(0, 1)
 
-    def _check(self, what: str, values: Tensor) -> None:
-        """Raise, naming agent, game and step, unless all numbers are finite."""
+    def _asked(self, ask: Callable[[_Given], _Answer], given: _Given) -> _Answer:
+        """Ask the games for something; what goes wrong there is told with its place."""
+        try:
+            return ask(given)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"{error} ({self._place})") from error
+        except (RuntimeError, OSError, EOFError) as error:
+            raise RuntimeError(f"games failed with {type(error).__name__}: {error} ({self._place})") from error
+
+    @property
+    def _place(self) -> str:
+        return f"step {self._step} of wave {self._wave}"
+
+    def _check(self, what: str, values: Tensor, shape: tuple[int, ...]) -> None:
+        """Raise unless the shape is right and, naming agent, game and step, all numbers are finite."""
+        if tuple(values.shape) != shape:
+            raise ValueError(
+                f"games must give {what}s {shape} for the agents {', '.join(self._team.agents)}, "
+                f"got {tuple(values.shape)} ({self._place})"
+            )
         if torch.isfinite(values.sum()):  # one number tells: infinity and NaN survive every sum
             return
         bad = ~torch.isfinite(values.flatten(2) if values.ndim > 2 else values[:, :, None]).all(-1)
@@ -121,7 +143,7 @@ class Waves:
             run, own = divmod(game, self.num_envs)
             raise ValueError(
                 f"agent {self._team.agents[agent]!r} must get a finite {what}, got {values[game, agent].tolist()} "
-                f"(game {own}, step {self._step} of wave {self._wave}, seed {self._runs[run].seed})"
+                f"(game {own}, {self._place}, seed {self._runs[run].seed})"
             )
 
     def _count(self, outcome: Outcome, played: Tensor) -> None:

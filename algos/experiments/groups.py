@@ -14,11 +14,12 @@ import torch
 from stable_baselines3.common.logger import Logger
 
 from algos.deep.memory import keep_memory
+from algos.experiments.algorithms import Trainer
 from algos.experiments.config import RunConfig
 from algos.experiments.metrics import MetricsFile
 from algos.experiments.progress import Board, Silent
-from algos.experiments.runs import RunFolder, Trainer, agents_of, log_interval, make_trainer, measure, write_provenance
-from algos.experiments.watch import LatestReturn, Watch
+from algos.experiments.runs import RunFolder, agents_of, log_interval, make_trainer, measure, write_provenance
+from algos.experiments.watch import LatestReturn, Watch, callbacks_of
 from robust_envs.files import write_json
 
 __all__ = ["measure_seeds", "seed_folders", "train_seeds"]
@@ -110,7 +111,8 @@ def _learn(
     name = f"{config.algo}, level {config.level:g}, {len(folders)} seeds"
     watch = Watch(board, name, latest, every=config.checkpoint_every, checkpoint=checkpoint)
     try:
-        trainer.learn(left, callback=watch, log_interval=log_interval(config), reset_num_timesteps=False)
+        callbacks = [watch, *callbacks_of(config, whole.best)]
+        trainer.learn(left, callback=callbacks, log_interval=log_interval(config), reset_num_timesteps=False)
     except KeyboardInterrupt:
         if watch.between_episodes:
             checkpoint()

@@ -24,7 +24,7 @@ def train(
     task: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="TASK", help_behavior_hint="")] = None,
     /,
     *,
-    algo: Literal["rmaddpg", "maddpg"] = "rmaddpg",
+    algo: Literal["rmaddpg", "maddpg", "matd3", "m3ddpg", "rmaac", "iql", "vdn", "qmix"] = "rmaddpg",
     level: float = 1.0,
     steps: int = 100_000,
     seed: int = 0,
@@ -38,6 +38,11 @@ def train(
     device: str = "auto",
     threads: int = 1,
     checkpoint_every: Annotated[int, tyro.conf.arg(metavar="STEPS")] = 25_000,
+    schedule: Annotated[str | None, tyro.conf.arg(metavar="SHAPE", help_behavior_hint="")] = None,
+    eval_every: Annotated[int, tyro.conf.arg(metavar="STEPS")] = 0,
+    keep_best: Flag = False,
+    compile: Flag = False,  # noqa: A002 - the flag's name
+    precision: Literal["float32", "bfloat16"] = "float32",
     episodes: int = 100,
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE", help_behavior_hint="")] = (),  # noqa: A002 - the flag's name
 ) -> int:
@@ -49,7 +54,7 @@ def train(
 
     Args:
         task: cooperative-navigation, keep-away, physical-deception or predator-prey.
-        algo: R-MADDPG, or plain MADDPG.
+        algo: The trainer; each has a page in the documentation.
         level: How noisy rewards are in training: standard deviation of a Gaussian cut at twice it; 0 for none.
         steps: Environment steps.
         seed: Of everything random.
@@ -63,6 +68,11 @@ def train(
         device: cpu, cuda, or auto.
         threads: Of torch; networks this small are fastest with 1.
         checkpoint_every: Environment steps between two checkpoints.
+        schedule: How the level grows to --level: linear:0:1:0.5, cosine:0:1 or stairs:0:0.5:1, factors over the run.
+        eval_every: Environment steps between evaluations of nominal and robust return; 0 for none.
+        keep_best: Keep the policy with the best robust return in checkpoints/best.
+        compile: Have torch.compile make the update; it needs a C++ compiler and minutes.
+        precision: Of the products in an update.
         episodes: Of the test at the end, at each of three levels.
         set: Settings of the algorithm, e.g. --set nature=regression actor_learning_rate=0.001.
     """
@@ -81,7 +91,10 @@ def train(
         "device": device,
         "threads": threads,
         "checkpoint_every": checkpoint_every,
-        "trainer": _settings(set),
+        "schedule": schedule,
+        "eval_every": eval_every,
+        "keep_best": keep_best,
+        "trainer": {**_faster(compile, precision), **_settings(set)},
         "measurement": Measurement(episodes=episodes),
     }
     if task is None and env is None and not (resume and out is not None):
@@ -135,6 +148,12 @@ def _settings(pairs: Sequence[str]) -> dict[str, Any]:
         except (ValueError, SyntaxError):
             found[name] = text
     return found
+
+
+def _faster(compiled: bool, precision: str) -> dict[str, Any]:
+    asked = {"compile": compiled, "precision": precision}
+    usual = {"compile": False, "precision": "float32"}
+    return {name: value for name, value in asked.items() if value != usual[name]}
 
 
 def _run(config: RunConfig, out: Path, *, resume: bool) -> int:

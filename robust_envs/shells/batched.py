@@ -11,7 +11,9 @@ from gymnasium import spaces
 
 from robust_envs.natures import AsAgents, Replay
 from robust_envs.perturber import PREFIX, Perturber
-from robust_envs.shells.batched_seats import BatchedSeat, make_batched_seat, torch_module
+from robust_envs.shells.batched_budgets import make_batched_seat
+from robust_envs.shells.batched_seats import BatchedSeat
+from robust_envs.shells.batched_streams import torch_module
 from robust_envs.shells.layers import Layer
 from robust_envs.traces import Executed
 

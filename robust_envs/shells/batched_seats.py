@@ -5,8 +5,6 @@ This package never imports torch: whoever hands us a torch environment has, and 
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,44 +14,14 @@ from gymnasium import spaces
 from robust_envs.channels import BoxPort, DiscretePort, JointPort, PartsPort, Port, ScalarPort
 from robust_envs.natures import Move, Noise, Nominal, Policy, Uniform, WorstCase
 from robust_envs.seats import OutsideSetError, Seat
-from robust_envs.sets import Finite, Interval, Linf, PerEpisode, Switch
+from robust_envs.sets import Finite, Interval, Linf, Switch
+from robust_envs.shells.batched_streams import Stream, Tensor, torch_module
 from robust_envs.streams import stream_seed
 from robust_envs.traces import Executed
 
-__all__ = ["BatchedSeat", "make_batched_seat"]
+__all__ = ["BatchedChoice", "BatchedSeat"]
 
-Tensor = Any
-_OURS = (Nominal, Uniform, Noise, WorstCase)
-
-
-def torch_module() -> Any:
-    """Return torch, which is loaded wherever there is a tensor."""
-    return sys.modules["torch"]
-
-
-class Stream:
-    """Draw for one share of the games: a torch generator, and on the CPU numpy's for what it draws twice as fast.
-
-    Args:
-        torch: the module.
-        seed: of both.
-        device: of what is drawn.
-    """
-
-    def __init__(self, torch: Any, seed: int, device: Any) -> None:
-        self.torch = torch.Generator(device).manual_seed(seed)
-        self._module = torch
-        self._numpy = np.random.default_rng(seed) if self.torch.device.type == "cpu" else None
-        self._held: Any = None
-
-    def uniform(self, shape: tuple[int, ...]) -> Tensor:
-        """Draw from [0, 1), float32, into memory that the next draw of this shape writes over."""
-        if self._numpy is None:
-            return self._module.rand(tuple(shape), generator=self.torch, device=self.torch.device)
-        if self._held is None or self._held.shape != tuple(shape):  # fresh memory costs as much as the draw
-            self._held = np.empty(tuple(shape), np.float32)
-        self._numpy.random(dtype=np.float32, out=self._held)
-        return self._module.from_numpy(self._held)
+OURS = (Nominal, Uniform, Noise, WorstCase)
 
 
 class BatchedSeat:
@@ -72,13 +40,14 @@ class BatchedSeat:
         self._rng: list[Stream] = []
         self._walls = self._bounds(seat.port)
         self._settled: Any = None
+        self._symmetric = False
         self.seed([None])
         self.begin()
 
     @property
     def looks(self) -> bool:
         """Whether nature sees observations."""
-        return not isinstance(self.seat.nature, _OURS)
+        return not isinstance(self.seat.nature, OURS)
 
     def seed(self, seeds: list[int | None]) -> None:
         """Start nature's streams anew: one for each of as many equal shares of the games."""
@@ -143,7 +112,7 @@ class BatchedSeat:
 
     def _choose(self, nominal: Tensor, seen: Any, steps: Tensor, rows: Any = None) -> Tensor:
         nature = self.seat.nature
-        if isinstance(nature, _OURS):
+        if isinstance(nature, OURS):
             return self._in_shares(self._drawn, nominal, rows)
         if isinstance(nature, Policy):
             return self._played(seen, nominal)
@@ -161,19 +130,22 @@ class BatchedSeat:
         return self._torch.cat(parts)  # shares stand in order, and so do rows
 
     def _drawn(self, rng: Stream, nominal: Tensor) -> Tensor:
-        members, nature, torch = self.seat.members, self.seat.nature, self._torch
+        members, nature = self.seat.members, self.seat.nature
         low, high, constant = self._known(nominal)
         if constant is not None:
             return constant.expand(nominal.shape)
         if isinstance(nature, Noise):
-            edge = math.erf(nature.cut / math.sqrt(2.0))
-            z = torch.erfinv(rng.uniform(nominal.shape).mul_(2.0 * edge).sub_(edge)).mul_(math.sqrt(2.0) / nature.cut)
-            moved = z.mul_((high - low) / 2).add_((low + high) / 2)
-            return torch.minimum(torch.maximum(moved, low, out=moved), high, out=moved)
+            return self._between(low, high, rng.cut_normal(nominal.shape, nature.cut))
         if isinstance(members, Linf | Interval):
-            moved = rng.uniform(nominal.shape).mul_(high - low).add_(low)
-            return torch.minimum(moved, high, out=moved)
+            return self._between(low, high, rng.signed(nominal.shape))
         return members.sample(rng.torch, (len(nominal),)).to(nominal.dtype)
+
+    def _between(self, low: Tensor, high: Tensor, place: Tensor) -> Tensor:
+        """Turn places between -1 and 1 into numbers between the bounds, in the places' own memory."""
+        if self._symmetric:
+            return place.mul_(high)
+        moved = place.mul_((high - low) / 2).add_((low + high) / 2)
+        return self._torch.minimum(self._torch.maximum(moved, low, out=moved), high, out=moved)
 
     def _known(self, like: Tensor) -> tuple[Tensor, Tensor, Any]:
         """Return the set's bounds, and nature's answer where it is always the same; made once for a set."""
@@ -185,12 +157,14 @@ class BatchedSeat:
                 constant = self._row(members.worst(np.ones((1, self.seat.port.dim))), like)
             elif isinstance(nature, Nominal):
                 constant = self._row(members.project(np.zeros((1, self.seat.port.dim))), like)
+            self._symmetric = bool((bounds.low == -bounds.high).all())
             self._settled = members, (self._row(bounds.low, like), self._row(bounds.high, like), constant)
         return self._settled[1]  # type: ignore[no-any-return]
 
-    def _played(self, seen: Tensor, nominal: Tensor) -> Tensor:
-        """Ask a policy, which sees and answers what `AsAgents` would show and ask."""
-        interface, members, torch = self.seat.interface, self.seat.members, self._torch
+    def _played(self, seen: Tensor, nominal: Tensor, members: Any = None) -> Tensor:
+        """Ask a policy, which sees and answers what `AsAgents` would show and ask; its set is the seat's if None."""
+        interface, torch = self.seat.interface, self._torch
+        members = self.seat.members if members is None else members
         assert interface is not None
         action = torch.as_tensor(self._asked(seen), device=self._device)
         if not isinstance(interface.action_space, spaces.Box):
@@ -268,7 +242,7 @@ class BatchedChoice(BatchedSeat):
         moved = (coin < self._probability) & (slot >= 0)
         return torch.where(moved[:, None], options[slot.clamp(min=0)][:, None], nominal)
 
-    def _played(self, seen: Tensor, nominal: Tensor) -> Tensor:
+    def _played(self, seen: Tensor, nominal: Tensor, members: Any = None) -> Tensor:
         torch, options = self._torch, self._options(nominal)
         slot = torch.as_tensor(self._asked(seen), device=self._device).reshape(len(nominal)).long() - 1
         coin = self._rng[0].uniform((len(nominal),)) < self._probability
@@ -297,26 +271,6 @@ class BatchedChoice(BatchedSeat):
 
     def _add(self, nominal: Tensor, delta: Tensor) -> Tensor:
         return delta
-
-
-def make_batched_seat(seat: Seat, *, games: int, device: Any, depth: int) -> BatchedSeat:
-    """Choose the kind of seat, and refuse what has no meaning in thousands of games at once.
-
-    Raises:
-        ValueError: naming channel, agent and the reason.
-    """
-    who = f"{seat.channel} of {seat.agent}"
-    if isinstance(seat.members, PerEpisode):
-        raise ValueError(
-            f"{who}: per_episode keeps one budget, batched games would need one each: got {seat.members!r}"
-        )
-    if hasattr(seat.nature, "block") and not isinstance(seat.nature, _OURS):
-        raise ValueError(
-            f"{who}: nature draws numpy blocks, a batched environment needs a function of Move that answers tensors, "
-            f"got {seat.nature!r}"
-        )
-    kind = BatchedChoice if isinstance(seat.port, DiscretePort) else BatchedSeat
-    return kind(seat, games=games, device=device, depth=depth)
 
 
 def _flat(port: Port, value: Any) -> Tensor:

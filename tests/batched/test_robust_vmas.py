@@ -22,7 +22,6 @@ from robust_envs import (
     Uniform,
     WorstCase,
     joint,
-    per_episode,
     robust,
 )
 from robust_envs.natures import Replay
@@ -244,7 +243,6 @@ def test_radius_can_be_changed(vmas_env):
         ({"nature": Replay(Trace(seed=0, options=None, depth=0, moves={}))}, "Replay"),
         ({"nature": Uniform(), "trace": True}, "trace"),
         ({"nature": Uniform(), "info": "numeric"}, "info"),
-        ({"reward": per_episode(Linf(1.0)), "nature": Uniform()}, "budget"),
         ({"observation": Linf(1.0), "reward": None, "nature": WorstCase()}, "WorstCase"),
         ({"reward": {"agent_9": Linf(1.0)}, "nature": Uniform()}, "agent_9"),
     ],

@@ -49,6 +49,14 @@ def test_seeds_trained_together_are_bit_for_bit_what_each_is_alone(counting, alg
         assert_same(together, algorithm(counting(), config, seed=seed).learn(200), (run, 0))
 
 
+@pytest.mark.parametrize("hidden", [(8,), (5, 7), ()], ids=str)
+def test_seeds_with_small_layers_are_bit_for_bit_what_each_is_alone(counting, hidden):
+    config = RMADDPGConfig(**{**SMALL, "hidden_sizes": hidden})
+    together = RMADDPG(SideBySide([counting() for _ in range(3)]), config, seeds=[5, 0, 3]).learn(200)
+    for run, seed in enumerate([5, 0, 3]):
+        assert_same(together, RMADDPG(counting(), config, seed=seed).learn(200), (run, 0))
+
+
 @pytest.mark.parametrize("continuous", [False, True])
 def test_seeds_on_vmas_are_bit_for_bit_what_each_is_alone(vmas_env, continuous):
     config, seeds = RMADDPGConfig(**{**SMALL, "batch_size": 1024, "hidden_sizes": (64, 64)}), [4, 1]

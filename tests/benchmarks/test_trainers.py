@@ -119,6 +119,7 @@ NATURES = {
     "reward, joint WorstCase": {"reward": joint(L2(1.0)), "nature": WorstCase()},
     "action, Uniform": {"action": Linf(0.1), "nature": Uniform()},
     "observation, Uniform": {"observation": Linf(0.1), "nature": Uniform()},
+    "observation, Noise": {"observation": Linf(0.1), "nature": Noise()},
 }
 
 
@@ -144,8 +145,10 @@ def test_mpe2_trains_at_six_times_the_public_code():
 
 @pytest.mark.slow
 def test_stacked_round_takes_less_than_a_loop_over_agents():
-    found = [round_ratios(seeds=(1,))[0][1] for _ in range(2)]
-    assert min(found) <= 0.7  # the goal is 0.6: docs/benchmarks.md says what is reached
+    found = [round_ratios()[0] for _ in range(2)]
+    # The goals are 0.6 and 0.4: docs/benchmarks.md says what is reached.
+    assert min(ratio[1] for ratio in found) <= 0.65
+    assert min(ratio[4] for ratio in found) <= 0.55
 
 
 @pytest.mark.slow
