@@ -4,84 +4,28 @@
 nature picks inside it. See `robust`.
 """
 
-from robust_envs._version import __version__ as __version__
-from robust_envs.natures import AsAgents, Move, Noise, Nominal, Policy, Replay, Uniform, WorstCase
-from robust_envs.seats import OutsideSetError
-from robust_envs.sets import (
-    KL,
-    L1,
-    L2,
-    AmbiguitySet,
-    Box,
-    Budgeted,
-    ChiSquared,
-    Contamination,
-    CVaR,
-    Ellipsoid,
-    Finite,
-    Interval,
-    L1Ambiguity,
-    L2Ambiguity,
-    Linf,
-    LinfAmbiguity,
-    Product,
-    ReverseKL,
-    Scenarios,
-    Switch,
-    TotalVariation,
-    UncertaintySet,
-    Wasserstein,
-    intersect,
-    joint,
-    per_episode,
-    per_state,
-    per_step,
-)
-from robust_envs.shells.layers import find_wrapper
-from robust_envs.traces import Executed, Recorded, Trace
-from robust_envs.wrap import robust
+from __future__ import annotations
 
-__all__ = [
-    "KL",
-    "L1",
-    "L2",
-    "AmbiguitySet",
-    "AsAgents",
-    "Box",
-    "Budgeted",
-    "CVaR",
-    "ChiSquared",
-    "Contamination",
-    "Ellipsoid",
-    "Executed",
-    "Finite",
-    "Interval",
-    "L1Ambiguity",
-    "L2Ambiguity",
-    "Linf",
-    "LinfAmbiguity",
-    "Move",
-    "Noise",
-    "Nominal",
-    "OutsideSetError",
-    "Policy",
-    "Product",
-    "Recorded",
-    "Replay",
-    "ReverseKL",
-    "Scenarios",
-    "Switch",
-    "TotalVariation",
-    "Trace",
-    "UncertaintySet",
-    "Uniform",
-    "Wasserstein",
-    "WorstCase",
-    "find_wrapper",
-    "intersect",
-    "joint",
-    "per_episode",
-    "per_state",
-    "per_step",
-    "robust",
-]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from robust_envs._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from robust_envs._public import *  # noqa: F403 - for type checkers; __all__ of that module says what
+    from robust_envs._public import __all__ as __all__
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when one is first asked for: pytest loads a plugin of ours in every project's tests."""
+    if name.startswith("__") and name != "__all__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    public = import_module("robust_envs._public")
+    globals().update({each: getattr(public, each) for each in (*public.__all__, "__all__")})
+    if name not in globals():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__getattr__("__all__")})

@@ -1,4 +1,7 @@
-"""The command line: `robust-envs train | evaluate | curve | solve`. Commands import what they need when called."""
+"""The command line: `robust-envs train | evaluate | curve | solve | falsify | replay | shrink`.
+
+Whatever a command needs is imported when it is called.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; those of the process by default.
 
     Returns:
-        The exit status: 0; 2 for bad input, said in one sentence; 130 when interrupted.
+        The exit status: that of the command, 0 in most; 2 for bad input, said in one sentence; 130 when interrupted.
     """
     try:
         return _run(sys.argv[1:] if arguments is None else arguments)
@@ -60,7 +63,8 @@ def _run(arguments: Sequence[str]) -> int:
     status: int = tyro.extras.subcommand_cli_from_dict(
         COMMANDS,
         prog="robust-envs",
-        description="Train policies under uncertainty, and measure how they fare as the world departs from the model.",
+        description="Train policies under uncertainty, measure how they fare as the world departs from the model,"
+        " and find what breaks them.",
         args=list(arguments),
     )
     return status

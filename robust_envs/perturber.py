@@ -13,6 +13,8 @@ from robust_envs.checks import check_flat, check_policies, check_radius, check_t
 from robust_envs.names import close_match
 from robust_envs.nature_spaces import look, look_at_all, make_interface, pad_to_team, share, shown_size
 from robust_envs.natures import AsAgents, Policy, Replay, check_nature
+from robust_envs.natures.move import is_drawn, leaves
+from robust_envs.natures.played import as_agents
 from robust_envs.seats import ScaledSeat, Seat, make_seat
 from robust_envs.sets import Joint, PerState, Product, UncertaintySet
 from robust_envs.streams import stream
@@ -58,6 +60,7 @@ class Perturber:
         state_space: Space | None = None,
     ) -> None:
         self.nature, self.depth, self.recording = nature, depth, trace
+        self.agents_nature = as_agents(nature)
         self._spaces: dict[str, Callable[[str], Any]] = {
             "observation": observation_space,
             "action": action_space,
@@ -72,8 +75,10 @@ class Perturber:
         self._by_channel = {channel: [s for s in self.seats if s.channel == channel] for channel in CHANNELS}
         if not self.seats:
             raise ValueError(f"at least one channel must be given a set: {', '.join(CHANNELS)}")
-        if isinstance(nature, AsAgents | Policy):
-            check_policies(nature, agents, [seat.name for seat in self.seats])
+        played = [leaf for leaf in leaves(nature) if isinstance(leaf, AsAgents | Policy)]
+        for leaf in played:
+            check_policies(leaf, agents, [seat.name for seat in self.seats])
+        if played:
             self._introduce(agents, state_space)
         del self._spaces  # bound methods of the environment: not part of our state
         self._places = self._find_places()
@@ -86,7 +91,7 @@ class Perturber:
         self.actions_taken: dict[str, list[Any]] = {}
         self._seed(None)
         for seat in self.seats:
-            seat.begin()  # now that they know whether to record
+            seat.clear()  # now that they know whether to record
 
     def __getitem__(self, channel: str) -> list[Seat]:
         return self._by_channel[channel]
@@ -294,10 +299,10 @@ class Perturber:
 
     def _look(self, agent: str) -> Callable[[Any], Array]:
         """Return what turns an agent's observation into what nature sees; natures that draw or replay see nothing."""
-        if hasattr(self.nature, "block") or isinstance(self.nature, Replay):
+        if is_drawn(self.nature) or isinstance(self.nature, Replay):
             return _nothing_seen
         space = self._spaces["observation"](agent)
-        if not (isinstance(self.nature, AsAgents) and self.nature.observe == "state"):
+        if self.agents_nature is None or self.agents_nature.observe != "state":
             check_flat(space, f"the observation of {agent}")
         return look(space)
 
@@ -317,7 +322,7 @@ class Perturber:
 
     def _introduce(self, agents: Sequence[str], state_space: Any) -> None:
         """Give each seat the spaces through which a policy or an agent plays it."""
-        sees_state = isinstance(self.nature, AsAgents) and self.nature.observe == "state"
+        sees_state = self.agents_nature is not None and self.agents_nature.observe == "state"
         if sees_state and not isinstance(state_space, spaces.Space):
             raise ValueError("observe='state' needs an environment with state() and state_space")
         if sees_state:
@@ -328,12 +333,12 @@ class Perturber:
                 seat.members,
                 size=sum(map(self._shown, seat.agents)) if not sees_state else shown_size(state_space),
                 choice=seat.port.space if isinstance(seat.port.space, spaces.Discrete) else None,
-                nature=self.nature,
+                nature=self.agents_nature,
             )
             for seat in self.seats
         ]
         interfaces = share(interfaces)
-        if isinstance(self.nature, AsAgents) and self.nature.uniform_spaces:
+        if self.agents_nature is not None and self.agents_nature.uniform_spaces:
             interfaces = pad_to_team(interfaces, *self._uniform(base_agents(agents)))
         for seat, interface in zip(self.seats, interfaces, strict=True):
             seat.interface = interface

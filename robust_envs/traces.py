@@ -14,6 +14,7 @@ import numpy as np
 
 from robust_envs._version import __version__
 from robust_envs.files import read_versioned, write_atomic
+from robust_envs.trace_plots import plot_moves
 
 __all__ = ["Executed", "Recorded", "Trace"]
 
@@ -74,6 +75,19 @@ class Trace:
     def __len__(self) -> int:
         return max((len(recorded.executed) for recorded in self.moves.values()), default=0)
 
+    @property
+    def perturbed_steps(self) -> tuple[int, ...]:
+        """The moves at which any nature executed a delta other than 0, counted from the start of the episode.
+
+        Example:
+            >>> still, moved = np.zeros(1), np.ones(1)
+            >>> moves = {("reward", "agent_0"): Recorded(np.array([still, moved]), np.array([still, moved]))}
+            >>> Trace(seed=0, options=None, depth=0, moves=moves).perturbed_steps
+            (1,)
+        """
+        moved = [np.flatnonzero(recorded.executed.any(axis=1)) for recorded in self.moves.values()]
+        return tuple(int(t) for t in np.unique(np.concatenate(moved))) if moved else ()
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Trace) and not self.differences(other)
 
@@ -97,6 +111,22 @@ class Trace:
             elif not _same(mine[key], theirs[key]):
                 found.append(f"{key}: the numbers differ")
         return found
+
+    def plot(self, path: str | os.PathLike[str] | None = None, *, title: str | None = None) -> Any:
+        """Draw the executed deltas over the episode, one panel for each (channel, agent).
+
+        Args:
+            path: Where to write the picture (PNG; the file name's ending chooses another format).
+            title: Instead of one that names the seed.
+
+        Returns:
+            The matplotlib Figure.
+
+        Raises:
+            ImportError: Without matplotlib; the message says what to install.
+        """
+        heading = f"what nature did, seed {self.seed}" if title is None else title
+        return plot_moves({key: moves.executed for key, moves in self.moves.items()}, title=heading, path=path)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the trace whole or not at all: ``.npz`` for machines, ``.json`` for people; both are exact.

@@ -10,7 +10,7 @@ from pettingzoo import AECEnv, ParallelEnv
 
 from robust_envs.channels import CHANNELS
 from robust_envs.names import close_match
-from robust_envs.natures import AsAgents
+from robust_envs.natures.played import as_agents
 from robust_envs.shells.aec import RobustAECEnv
 from robust_envs.shells.agents_aec import NatureAECEnv, NaturesOnlyAECEnv
 from robust_envs.shells.agents_gym import NatureEnv
@@ -50,9 +50,10 @@ def robust(
             other Dict and Tuple spaces take a `Product`.
         action: The same for actions. Discrete actions take `Finite` (replacements) or `Switch` (any legal action, with
             some probability).
-        nature: Who picks: `Nominal`, `Uniform`, `Noise`, `WorstCase`, `Policy`, `Replay`, `AsAgents` or any callable
-            of `Move`. With `AsAgents` a Gymnasium Env becomes a ParallelEnv (with a team and one nature: an Env).
-            Must be given.
+        nature: Who picks: `Nominal`, `Uniform`, `Noise`, `WorstCase`, `Policy`, `Replay`, `AsAgents`, `GradientAttack`,
+            `LinearFeedback`, one with a shape in time (`Impulse`, `Step`, `Periodic`, `Drift`, `RandomWalk`), one made
+            of others (`Mixture`, `Population`, `scheduled`) or any callable of `Move`. With `AsAgents` a Gymnasium Env
+            becomes a ParallelEnv (with a team and one nature: an Env). Must be given.
         info: ``"numeric"`` adds the executed deltas to infos (``robust_<channel>_delta``: fixed shapes, the same keys
             at reset and step); ``None`` leaves infos alone.
         trace: Whether to record the episode in ``env.trace``, to be saved and replayed.
@@ -91,7 +92,7 @@ def robust(
     options: dict[str, Any] = {"nature": nature, "info": info, "trace": trace}
     if is_vmas(env):
         return robust_vmas(env, channels=channels, **options)
-    if isinstance(nature, AsAgents):
+    if as_agents(nature) is not None:
         return _with_agents(env, channels, options)
     if isinstance(env, VectorEnv):
         return RobustVectorEnv(env, **channels, **options)
@@ -106,7 +107,8 @@ def robust(
 
 def _with_agents(env: Any, channels: dict[str, Any], options: dict[str, Any]) -> Any:
     """Choose among the views of the game in which nature is an agent."""
-    alone = options["nature"].team is not None
+    agents = as_agents(options["nature"])
+    alone = agents is not None and agents.team is not None
     if isinstance(env, VectorEnv):
         raise ValueError(
             f"AsAgents() cannot join a VectorEnv, whose copies have one agent each: wrap each Env, got {env}"

@@ -6,11 +6,12 @@ The networks' form of an action is one row per agent: one-hot if discrete, a poi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from gymnasium.spaces import Box, Discrete
+from torch.distributions import Categorical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from algos.deep.games import Flags, Floats, Team
+    from algos.deep.nets import LearnedStack
 
 _IMPOSSIBLE = -1e9  # finite, so that an agent's padding has a softmax
 _TINY = 1e-20  # keeps both logarithms of a Gumbel draw finite
@@ -254,3 +256,22 @@ class NumpyHead:
         if self._any_box:
             actions[self._box] = (points * self._real)[self._box]
         return actions
+
+
+def differentiable_actor(actors: LearnedStack, team: Team, index: int) -> Callable[[Tensor], Tensor | Categorical]:
+    """Return one agent's actor alone, from its flat observations (B, n) to what it does without noise."""
+    seat, missing = team.seats[index], team.observation_size - team.seats[index].observation_size
+
+    def act(observations: Tensor) -> Tensor | Categorical:
+        parameters = actors.parameters[index : index + 1].detach()
+        padded = torch.nn.functional.pad(observations, (0, missing))
+        outputs = actors.net(parameters, padded[None])[0, :, : seat.action_size]
+        if seat.kind == "discrete":
+            return Categorical(logits=outputs)
+        if seat.kind == "simplex":
+            return torch.softmax(outputs, dim=-1)
+        box: Any = seat.action_space
+        low, high = (torch.as_tensor(end.reshape(-1), device=outputs.device) for end in (box.low, box.high))
+        return low + (torch.tanh(outputs) + 1) / 2 * (high - low)
+
+    return act

@@ -16,7 +16,7 @@ from algos.deep.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from algos.deep.config import Continuous, TrainerConfig, check_integer, config_from_json
 from algos.deep.episodes import Episodes
 from algos.deep.games import Env, ParallelGame, Team, count_state
-from algos.deep.heads import NumpyHead, TorchHead
+from algos.deep.heads import NumpyHead, TorchHead, differentiable_actor
 from algos.deep.nets import LearnedStack, NumpyMLP
 from algos.deep.seeding import numpy_generator, torch_generator
 from algos.deep.state import RunState, TrainerState, join_checkpoints, split_checkpoint
@@ -24,6 +24,9 @@ from algos.deep.waves import Waves
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
+
+    from torch.distributions import Categorical
 
     from algos.deep.acting import GameHead, GamesHead
 
@@ -208,6 +211,23 @@ class Model(ABC, Generic[Config]):
         else:
             actions = self._head.sample(outputs, legal, self._state.runs[run].prediction)
         return self._team.decode(actions, observations), None
+
+    def torch_policy(self, agent: str) -> Callable[[torch.Tensor], torch.Tensor | Categorical]:
+        """Return an agent's actor as a function to be differentiated, for `robust_envs.GradientAttack`.
+
+        Args:
+            agent: its name.
+
+        Returns:
+            A function from flat observations (B, n) to the distribution over discrete actions, or to actions (B, m)
+            in the units of a Box action space, without noise.
+
+        Raises:
+            ValueError: the agent is unknown.
+        """
+        if agent not in self._team.agents:
+            raise ValueError(f"agent must be among {list(self._team.agents)}, got {agent!r}")
+        return differentiable_actor(self._state.stacks[self.acting], self._team, list(self._team.agents).index(agent))
 
     def reseed(self, seed: int) -> None:
         """Start the noise of `predict(deterministic=False)` anew; training goes on as it would have.

@@ -4,9 +4,19 @@ from collections.abc import Callable
 
 from robust_envs.commands.curve import curve
 from robust_envs.commands.evaluate import evaluate
+from robust_envs.commands.falsify import falsify
+from robust_envs.commands.replay import replay, shrink
 from robust_envs.commands.solve import solve
 from robust_envs.commands.train import train
 
 __all__ = ["COMMANDS"]
 
-COMMANDS: dict[str, Callable[..., int]] = {"train": train, "evaluate": evaluate, "curve": curve, "solve": solve}
+COMMANDS: dict[str, Callable[..., int]] = {
+    "train": train,
+    "evaluate": evaluate,
+    "curve": curve,
+    "solve": solve,
+    "falsify": falsify,
+    "replay": replay,
+    "shrink": shrink,
+}

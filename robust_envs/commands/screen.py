@@ -9,11 +9,12 @@ from itertools import product
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from robust_envs.evaluation import CurvePoint, Estimate, MethodPoint, RewardKind, RobustnessCurve, Summary
 
-__all__ = ["say", "show_curve", "show_evaluation", "show_methods", "show_progress", "show_rows"]
+__all__ = ["say", "show_curve", "show_evaluation", "show_methods", "show_progress", "show_rows", "show_search"]
 
 _PIPE_WIDTH = 160  # columns where no terminal says how wide it is: tables are not to be folded
 
@@ -46,6 +47,24 @@ def show_progress(name: str) -> Iterator[Callable[[int, int], None]]:
     finally:
         for board in boards:
             board.__exit__(None, None, None)
+
+
+@contextmanager
+def show_search(total: int) -> Iterator[Callable[[int, float], None]]:
+    """Show how many episodes of a search are done, and how near it has come: below 0 is a violation."""
+    if not sys.stdout.isatty():
+        yield lambda done, worst: _line(done, total, worst)
+        return
+    columns = (TextColumn("search"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, TimeElapsedColumn(), console=_console(), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done, worst: bar.update(task, completed=done, description=f"smallest margin {worst:.4g}")
+
+
+def _line(done: int, total: int, worst: float) -> None:
+    """Say something ten times in a search, and when it has found what it looks for."""
+    if worst < 0 or done == total or done % max(1, total // 10) == 0:
+        say(f"searched {done} of {total} episodes, smallest margin {worst:.4g}")
 
 
 def show_evaluation(rows: Sequence[Summary], *, title: str) -> None:

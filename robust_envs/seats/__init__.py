@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from robust_envs.channels import BoxPort, DiscretePort, ScalarPort
+from robust_envs.natures.move import is_drawn
 from robust_envs.seats.choice import ChoiceSeat
 from robust_envs.seats.fast import BoxSeat, RewardSeat
 from robust_envs.seats.scaled import ScaledSeat
@@ -20,7 +21,7 @@ def make_seat(**parts: Any) -> Seat:
     """Choose the kind of seat: all give the same numbers, some are faster."""
     port, members, nature = parts["port"], parts["members"], parts["nature"]
     floats = isinstance(port, BoxPort) and np.dtype(port.space.dtype).kind == "f"
-    blocks = hasattr(nature, "block") and members.monotone and not isinstance(members, PerEpisode | Switch)
+    blocks = is_drawn(nature) and members.monotone and not isinstance(members, PerEpisode | Switch)
     if isinstance(port, DiscretePort):
         return ChoiceSeat(**parts)
     if isinstance(members, PerState):

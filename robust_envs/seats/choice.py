@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from robust_envs.channels import DiscretePort
-from robust_envs.natures import Move, Nominal, Policy, Replay, Uniform
+from robust_envs.natures import AsAgents, Nominal, Policy, Replay, Uniform
+from robust_envs.natures.move import cue
 from robust_envs.seats.seat import Array, OutsideSetError, Seat
 from robust_envs.sets import Finite, Switch
 
@@ -23,25 +24,28 @@ class ChoiceSeat(Seat):
         super()._settle()
         self.idle = self.idle or isinstance(self.nature, Nominal)
 
-    def choose(self, value: Any, observation: Any, mask: Any = None) -> Array:
-        coin, pick = self._coins()
+    def choose(self, value: Any, observation: Any, mask: Any = None, action: Any = None) -> Array:
+        toss, pick = self._coins()
         nominal, options = self.port.flat(value).copy(), self._options(mask)
-        if not coin or len(options) == 0:
+        turn = cue(self.nature, self._stretch(self.members, self.step, 1))
+        if turn is None or not toss < self._probability(turn.stretch.set) or len(options) == 0:
             return nominal
-        if isinstance(self.nature, Uniform):
-            return self._uniform(options, pick, nominal)
-        if isinstance(self.nature, Policy):
-            return self._legal(self._play(self.members, observation), options, nominal)
-        choices = Finite(tuple(float(option) for option in options), discrete=True, dim=1)
-        move = Move(self.channel, self.agent, self.step, nominal, choices, self.look(observation), self.rng)
-        return self._one_of(self.nature(move), options, nominal)
+        choice = self._choice(turn.nature, nominal, options, pick, observation, action)
+        if choice[0] != nominal[0]:
+            turn.pay()
+        return choice
 
-    def _decode(self, action: Any, value: Any, mask: Any) -> Array:
-        coin, _ = self._coins()
-        nominal = self.port.flat(value)
-        if not coin:
+    def _choice(self, nature: Any, nominal: Array, options: Array, pick: float, observation: Any, action: Any) -> Array:
+        if isinstance(nature, Nominal):
             return nominal
-        return self._legal(self._meant(action, self.members), self._options(mask), nominal)
+        if isinstance(nature, Uniform):
+            return self._uniform(options, pick, nominal)
+        if isinstance(nature, AsAgents):
+            return self._legal(self._meant(action, self.members), options, nominal)
+        if isinstance(nature, Policy):
+            return self._legal(self._play(nature, self.members, observation), options, nominal)
+        choices = Finite(tuple(float(option) for option in options), discrete=True, dim=1)
+        return self._one_of(nature(self._move(nominal, choices, observation)), options, nominal)
 
     def execute(self, value: Any, delta: Array) -> Any:
         self._last = value, delta
@@ -60,16 +64,18 @@ class ChoiceSeat(Seat):
     def _nothing(self, nominal: Array) -> Array:
         return nominal.astype(np.float64)
 
-    def _coins(self) -> tuple[bool, float]:
-        """Draw whether nature may act now, and a number in [0, 1) to pick with: two draws a move, whatever comes."""
+    def _coins(self) -> tuple[float, float]:
+        """Draw what decides whether nature may act now, and what to pick with: two draws a move, whatever comes."""
         row = next(self._rows, None)
         if row is None:
             self._rows = iter(self.rng.random((256, 2)).tolist())
             row = next(self._rows)
         toss, pick = row
-        probability = self.members.probability if isinstance(self.members, Switch) else 1.0
-        # a replayed choice has met its coin when it was recorded
-        return toss < probability or isinstance(self.nature, Replay), pick
+        return toss, pick
+
+    def _probability(self, members: Any) -> float:
+        """How likely nature may act; a replayed choice has met its coin when it was recorded."""
+        return members.probability if isinstance(members, Switch) and not isinstance(self.nature, Replay) else 1.0
 
     def _options(self, mask: Any) -> Array:
         space: Any = self.port.space

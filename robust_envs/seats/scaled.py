@@ -38,7 +38,7 @@ class ScaledSeat(Seat):
             self._factor = self.members.factor(*self._situation(value, observation))
         except (TypeError, ValueError) as error:
             raise type(error)(f"{self._who()}: {error}") from error
-        if self._factor == 0 and hasattr(self.nature, "block"):
+        if self._factor == 0 and self.drawn:
             self._drawn(self._allowed())  # so that the radius of one state moves nobody else's noise
         if self._factor == 0:
             return self._pass(value)

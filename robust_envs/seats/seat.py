@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
+from operator import length_hint
 from typing import Any
 
 import numpy as np
 
 from robust_envs.channels import DiscretePort, Fit, JointPort, Port
 from robust_envs.nature_spaces import Interface
-from robust_envs.natures import Move, Noise, Nominal, Policy, Replay, Uniform, WorstCase, must_plan
+from robust_envs.natures import AsAgents, Move, Noise, Nominal, Policy, Replay, Uniform, WorstCase
+from robust_envs.natures.move import Cue, Stretch, cue, draw_rows, is_drawn, must_plan
 from robust_envs.policies import act
-from robust_envs.sets import Interval, Linf, PerEpisode, UncertaintySet
+from robust_envs.sets import PerEpisode, UncertaintySet
 from robust_envs.streams import block_rows
 from robust_envs.traces import Executed, Recorded
 
@@ -20,6 +23,7 @@ __all__ = ["Array", "OutsideSetError", "Seat"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+_FIRST = 32  # rows drawn ahead at the beginning of an episode
 _OURS = (Nominal, Noise, Uniform, WorstCase)  # draw inside the set by construction
 
 
@@ -58,17 +62,22 @@ class Seat:
         self.recording = False
         self._share = np.zeros(port.dim)
         self.masked = channel == "action" and isinstance(port, DiscretePort)
-        self.rng = np.random.default_rng()
+        self.rng = self.coins = np.random.default_rng()
         self.members = members
         self.spent = 0.0
+        self.episode = -1
+        self.drawn = is_drawn(nature)
+        # whether what is drawn ahead depends on where in the episode it falls
+        self._counts = self.drawn and not hasattr(nature, "block") and not isinstance(port, DiscretePort)
+        self._rows: Iterator[Any] = iter(())  # drawn and not yet used
         self._plan: Array | None = None
         self._settle()
-        self.begin()
+        self.clear()
 
     @property
     def looks(self) -> bool:
         """Whether a move depends on the observation."""
-        return self.masked or not hasattr(self.nature, "block")
+        return self.masked or not self.drawn
 
     @property
     def key(self) -> tuple[str, str]:
@@ -84,6 +93,8 @@ class Seat:
         """Change the radius of the set; blocks already drawn for the old one are dropped."""
         if not hasattr(self.members, "with_radius"):
             raise ValueError(f"radius can be set where a set has one radius, got {self.members!r} on {self.channel}")
+        if self._counts:
+            self._give_back()
         self.members = self.members.with_radius(radius)
         self._settle()
 
@@ -93,16 +104,28 @@ class Seat:
         self._fit: Fit = None
         self._whole = self.port.space.dtype is not None and np.dtype(self.port.space.dtype).kind in "iu"
         self.budget = self.members if isinstance(self.members, PerEpisode) else None
-        self._rows: Iterator[Any] = iter(())  # drawn and not yet used
+        self._rows = iter(())
 
     def seed(self, rng: np.random.Generator) -> None:
         """Give nature a generator; what was drawn from the old one is dropped."""
+        if self._counts:
+            self._give_back()
         self.rng = rng
+        if hasattr(self.nature, "pick"):
+            (self.coins,) = rng.spawn(1)  # leaves `rng` where it is
         self._rows = iter(())
 
     def begin(self) -> None:
-        """Start an episode: clock, budget and record at zero."""
-        self.step = 0
+        """Start an episode."""
+        self.episode += 1
+        self.clear()
+
+    def clear(self) -> None:
+        """Set clock, budget, memory and record to zero."""
+        self.step = self._ahead = 0
+        self.memory: dict[Any, Any] = {}
+        if self._counts:
+            self._rows = iter(())
         self._last: tuple[Any, Any] | None = None
         if self.recording:
             self._chosen: list[Array] = []
@@ -129,16 +152,44 @@ class Seat:
             return self._pass(value)
         return self.execute(value, self.choose(value, observation, mask))
 
-    def choose(self, value: Any, observation: Any, mask: Any = None) -> Array:
-        """Ask nature for a delta, shape (dim,)."""
+    def choose(self, value: Any, observation: Any, mask: Any = None, action: Any = None) -> Array:
+        """Ask nature for a delta, shape (dim,); `action` is what it does where it is an agent."""
         allowed = self._allowed()
-        if hasattr(self.nature, "block"):
+        if self.drawn:
             return self._drawn(allowed)
-        if isinstance(self.nature, Policy):
-            return self._play(allowed, observation)
+        turn = cue(self.nature, self._stretch(allowed, self.step, 1))
+        if turn is None:
+            return np.zeros(self.port.dim)
+        delta = self._ask(turn, value, observation, action)
+        if turn.share != 1:
+            delta = turn.share * self._reachable(delta, value, turn.stretch.set)
+        if turn.counts and delta.any():
+            turn.pay()
+        return delta
+
+    def _ask(self, turn: Cue, value: Any, observation: Any, action: Any) -> Array:
+        nature, allowed = turn.nature, turn.stretch.set
+        if is_drawn(nature):
+            return np.asarray(self._checked_rows(nature, turn.stretch)[0])
+        if isinstance(nature, AsAgents):
+            return self._meant(action, allowed)
+        if isinstance(nature, Policy):
+            return self._play(nature, allowed, observation)
         nominal = self.port.flat(value).copy()  # nature must not write into the environment's own array
-        move = Move(self.channel, self.agent, self.step, nominal, allowed, self.look(observation), self.rng)
-        return self._checked(self.nature(move), allowed)
+        return self._checked(nature(self._move(nominal, allowed, observation)), allowed)
+
+    def _move(self, nominal: Array, allowed: UncertaintySet, observation: Any) -> Move:
+        seen = self.look(observation)
+        return Move(self.channel, self.agent, self.step, nominal, allowed, seen, self.rng, self.episode)
+
+    def _stretch(self, allowed: UncertaintySet, first: int, n: int) -> Stretch:
+        return Stretch(allowed, self.rng, self.coins, first, n, self.episode, self.memory, self._whole)
+
+    def _reachable(self, delta: Array, value: Any, allowed: UncertaintySet) -> Array:
+        """Keep nature's value in the space before it is mixed with the nominal one."""
+        low, high = self.port.limits(value)
+        nominal = self.port.flat(value).astype(np.float64)
+        return np.asarray(allowed.fit(delta, np.minimum(low - nominal, 0), np.maximum(high - nominal, 0)))
 
     def obey(self, action: Any, value: Any, mask: Any = None) -> Any:
         """Let nature move as an agent: its action, in its action space, instead of an answer of ours.
@@ -146,15 +197,12 @@ class Seat:
         Returns:
             The perturbed value; `value` itself when the radius is 0.
         """
-        return self._pass(value) if self.idle else self.execute(value, self._decode(action, value, mask))
+        return self._pass(value) if self.idle else self.execute(value, self.choose(value, None, mask, action))
 
     def shown(self, observation: Any) -> Array:
         """Return what nature sees as an agent, shape of its observation space."""
         assert self.interface is not None  # only natures that are agents or policies are shown anything
         return self.interface.pad(self.look(observation))
-
-    def _decode(self, action: Any, value: Any, mask: Any) -> Array:
-        return self._meant(action, self._allowed())
 
     def _meant(self, action: Any, allowed: UncertaintySet) -> Array:
         """Turn nature's action as an agent into a member of `allowed`."""
@@ -165,11 +213,14 @@ class Seat:
             raise ValueError(f"{self.name}, {self._who()}, {error}") from error
 
     def execute(self, value: Any, delta: Array) -> Any:
-        """Apply a delta that lies in the set: clip it to the space, pay the budget, keep it."""
+        """Apply a delta that lies in the set: clip it to the space, pay the budget, keep it.
+
+        Where the delta is 0 the value itself comes back, bit for bit: ``-0.0 + 0.0`` would be another number.
+        """
         self._fit = None if self.members.monotone else self._allowed().fit
         self._last = value, delta
         try:
-            new = self.port.add(value, delta, self._fit)
+            new = self._put(value, delta, self._fit)
         except ValueError as error:
             raise ValueError(f"{self._who()} cannot move {value!r} within its space: {error}") from error
         self.step += 1
@@ -188,8 +239,11 @@ class Seat:
         if self.idle or self._last is None or self._last[1] is None:
             return value
         if isinstance(self.port, JointPort):  # the set was fitted to all agents together: each keeps its share
-            return self.port.add(value, self._share, None)
-        return self.port.add(value, np.asarray(self._last[1]).reshape(-1), self._fit)
+            return self._put(value, self._share, None)
+        return self._put(value, np.asarray(self._last[1]).reshape(-1), self._fit)
+
+    def _put(self, value: Any, delta: Array, fit: Fit) -> Any:
+        return self.port.add(value, delta, fit) if delta.any() else value
 
     @property
     def last(self) -> Executed | None:
@@ -212,6 +266,7 @@ class Seat:
     def _pass(self, value: Any) -> Any:
         self._last = value, None
         self.step += 1
+        self._ahead += 1
         if self.recording:
             self._chosen.append(self._nothing(self.port.flat(value)))
             self._executed.append(np.zeros(self.port.dim))
@@ -238,39 +293,59 @@ class Seat:
             planned = self._plan[self.step] if self.step < len(self._plan) else np.zeros(self.port.dim)
             return np.asarray(allowed.project(planned))  # what was executed so far rounds: the last step pays for it
         if self.budget is not None:
-            return np.asarray(self._checked_block(allowed, 1)[0])
+            return np.asarray(self._checked_rows(self.nature, self._stretch(allowed, self.step, 1))[0])
         row = next(self._rows, None)
         return np.asarray(self._refill() if row is None else row).reshape(-1)
 
     def _refill(self) -> Any:
         """Draw a block of moves and return the first."""
-        self._rows = iter(self._rows_of(self.draw(block_rows(self.port.dim))))
+        rows = block_rows(self.port.dim)
+        if self._counts:  # what is drawn ahead ends with the episode, which may be short
+            rows = min(rows, max(_FIRST, self._ahead))
+        self._rows = iter(self._rows_of(self.draw(rows)))
         return next(self._rows)
 
     def draw(self, n: int) -> Array:
         """Draw n moves from a nature that does not look, shape (n, dim)."""
-        block = self._checked_block(self.members, n)
-        if isinstance(self.nature, Uniform) and isinstance(self.members, Linf | Interval) and self._whole:
-            return _whole_numbers(block, self.members.bounds)
-        return block
+        stretch = self._stretch(self.members, self._ahead, n)
+        if self._counts:
+            self._before = stretch._replace(memory=deepcopy(self.memory)), self._streams()
+        self._ahead += n
+        return self._checked_rows(self.nature, stretch)
 
-    def _checked_block(self, allowed: UncertaintySet, n: int) -> Array:
-        block = np.asarray(self.nature.block(allowed, self.rng, n))
-        if isinstance(self.nature, _OURS):
-            return block
-        if block.shape != (n, self.port.dim) or not bool(np.all(allowed.contains(block))):
-            raise OutsideSetError(
-                f"{self._who()} must draw ({n}, {self.port.dim}) members of {allowed!r}, got {block!r}"
-            )
-        return block
+    def _streams(self) -> tuple[Any, Any]:
+        return self.rng.bit_generator.state, self.coins.bit_generator.state
+
+    def _give_back(self) -> None:
+        """Go back to where nature would stand had it drawn no more than was used: what it counts must be true."""
+        left = length_hint(self._rows)
+        if left == 0:
+            return
+        stretch, states = self._before
+        for generator, state in zip((self.rng, self.coins), states, strict=True):
+            generator.bit_generator.state = state
+        self._ahead -= left
+        used = stretch._replace(n=stretch.n - left)
+        self.memory = used.memory
+        draw_rows(self.nature, used)
+
+    def _checked_rows(self, nature: Any, stretch: Stretch) -> Array:
+        """Draw, and raise unless what was drawn lies in the set."""
+        rows = draw_rows(nature, stretch)
+        if isinstance(nature, _OURS):
+            return rows
+        allowed, shape = stretch.set, (stretch.n, self.port.dim)
+        if rows.shape != shape or not bool(np.all(allowed.contains(rows))):
+            raise OutsideSetError(f"{self._who()} must draw {shape} members of {allowed!r}, got {rows!r}")
+        return np.where(rows == 0, -0.0, rows)  # adding 0.0 would turn -0.0 into 0.0, adding -0.0 changes nothing
 
     def _rows_of(self, block: Array) -> Any:
         return block
 
-    def _play(self, allowed: UncertaintySet, observation: Any) -> Array:
+    def _play(self, nature: Policy, allowed: UncertaintySet, observation: Any) -> Array:
         assert self.interface is not None
-        policy, shown = self.nature.policy, self.shown(observation)
-        action = act(policy, shown, agent=self.name, deterministic=self.nature.deterministic)
+        shown = self.shown(observation)
+        action = act(nature.policy, shown, agent=self.name, deterministic=nature.deterministic)
         return self._meant(action, allowed)
 
     def _checked(self, answer: Any, allowed: UncertaintySet) -> Array:
@@ -287,10 +362,3 @@ class Seat:
 
     def _who(self) -> str:
         return f"nature of channel {self.channel!r}, agent {self.agent!r}, step {self.step}"
-
-
-def _whole_numbers(block: Array, bounds: Any) -> Array:
-    """Turn uniform reals into uniform integers of the same box: rounding towards 0 would move nothing at radius 1."""
-    low, high = np.ceil(bounds.low), np.floor(bounds.high)
-    width = np.where(bounds.high > bounds.low, bounds.high - bounds.low, 1.0)
-    return np.asarray(np.clip(low + np.floor((block - bounds.low) / width * (high - low + 1)), low, high))

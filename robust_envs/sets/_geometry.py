@@ -5,6 +5,8 @@ Everything is first divided by the largest half-width, so that no scale overflow
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import array_api_compat as aac
@@ -15,6 +17,7 @@ Array = Any
 NUMPY: Any = array_api_compat.numpy
 PIECE = 1 << 15  # numbers that fit the cache several times over
 LONG = 256  # coordinates
+BUFFER = 512  # numbers; numpy's own choice is 8192, and it fills the buffer with every row that is half as long
 NEWTON_STEPS = 100  # each row needs at most a few; the loop ends when all have converged
 
 
@@ -172,8 +175,9 @@ def in_pieces(xp: Any, act: Any, x: Array) -> Array:
     rows = x.reshape(-1, x.shape[-1])
     step = piece(x.shape[-1])
     out = np.empty_like(rows)
-    for i in range(0, len(rows), step):
-        out[i : i + step] = act(rows[i : i + step])
+    with short_buffer():
+        for i in range(0, len(rows), step):
+            out[i : i + step] = act(rows[i : i + step])
     return out.reshape(x.shape)
 
 
@@ -181,6 +185,16 @@ def piece(n: int) -> int:
     """Return how many rows of n numbers to work on at a time, and make numpy ready for it."""
     np.empty(64 * PIECE)  # a block this large, once freed, lets the C library keep the memory of smaller ones
     return max(1, PIECE // n) | 1  # odd: columns a power of two apart would share the lines of the cache
+
+
+@contextmanager
+def short_buffer() -> Iterator[None]:
+    """Keep numpy from copying what it broadcasts to its buffer, which takes as long as the arithmetic."""
+    before = np.setbufsize(BUFFER)
+    try:
+        yield
+    finally:
+        np.setbufsize(before)
 
 
 def where_outside(xp: Any, inside: Array, act: Any, x: Array) -> Array:

@@ -55,7 +55,8 @@ class Cast:
 
     def _enter(self, alone: bool) -> None:
         self._seats = self.natures
-        self._nature: AsAgents = self._perturber.nature
+        assert self._perturber.agents_nature is not None  # only `AsAgents` are seated here
+        self._nature: AsAgents = self._perturber.agents_nature
         self.possible_agents = [*([] if alone else possible_agents(self.env)), *self._seats]
         self._spaces = {  # the same objects on every call, and spaces of one's own to seed
             name: (_copy(seat.interface.observation_space), _copy(seat.interface.action_space))
@@ -147,7 +148,7 @@ class NatureParallelEnv(Cast, Layer, BaseParallelWrapper[Any, Any, Any]):
     ) -> None:
         BaseParallelWrapper.__init__(self, env)
         self._settle(seat_natures(env, channels, nature, depth=self.layers_below(env), trace=trace), info)
-        self._enter(alone=nature.team is not None)
+        self._enter(alone=getattr(self._perturber.agents_nature, "team", None) is not None)
         self.agents: list[str] = []
         self._nominal: dict[str, Any] = {}
         self._infos: dict[str, Any] = {}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from robust_envs.natures import AsAgents, Replay
+from robust_envs.natures import AsAgents, GradientAttack, LinearFeedback, Replay
 from robust_envs.perturber import PREFIX, Perturber
 from robust_envs.shells.batched_budgets import make_batched_seat
 from robust_envs.shells.batched_seats import BatchedSeat
@@ -258,6 +258,11 @@ def _refuse(nature: Any, info: str | None, trace: bool) -> None:
         )
     if isinstance(nature, Replay):
         raise ValueError("Replay() repeats one episode of single games: a batched environment has thousands at once")
+    if isinstance(nature, LinearFeedback | GradientAttack) or hasattr(nature, "course") or hasattr(nature, "pick"):
+        raise ValueError(
+            f"{type(nature).__name__} moves in one game at a time: for thousands at once there are Nominal, Uniform, "
+            f"Noise, WorstCase, Policy and functions of Move, got {nature!r}"
+        )
     if trace:
         raise ValueError("trace must be False for batched games: a trace records the episode of a single one")
     if info is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from robust_envs.channels import DiscretePort
-from robust_envs.natures import Move, Noise, Nominal, Policy, Uniform, WorstCase, must_plan
+from robust_envs.natures import Move, Noise, Nominal, Policy, Uniform, WorstCase
+from robust_envs.natures.move import must_plan
 from robust_envs.seats import OutsideSetError, Seat
 from robust_envs.sets import PerEpisode
 from robust_envs.shells.batched_seats import OURS, BatchedChoice, BatchedSeat

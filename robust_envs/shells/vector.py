@@ -10,7 +10,8 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv, VectorWrapper
 
-from robust_envs.natures import AsAgents, Replay
+from robust_envs.natures import Replay
+from robust_envs.natures.played import as_agents
 from robust_envs.perturber import Perturber, legal
 from robust_envs.shells.batches import sub_space, unbatch
 from robust_envs.shells.gym import SINGLE
@@ -55,7 +56,7 @@ class RobustVectorEnv(Layer, _Wrapper, RecordConstructorArgs):
         given = {**channels, "nature": nature, "info": info, "trace": trace}
         RecordConstructorArgs.__init__(self, _disable_deepcopy=True, **given)  # a nature may hold a whole network
         _Wrapper.__init__(self, env)
-        if isinstance(nature, AsAgents):
+        if as_agents(nature) is not None:
             raise ValueError(
                 "AsAgents() cannot join a VectorEnv: each sub-environment would need a nature agent of its own, and a "
                 "VectorEnv has one agent only. Wrap single environments: robust(env, nature=AsAgents()), then vectorise"

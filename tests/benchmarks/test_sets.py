@@ -34,10 +34,6 @@ GOALS = {
     "KL": ("exp", 120.0),
 }
 NOISE = 2.0  # what a shared machine may add
-MISSED = {
-    "TotalVariation": 2.5,
-    "Wasserstein": 2.0,
-}  # from their goals: docs/benchmarks.md
 CVXPY = 1000.0  # times faster than a loop
 
 
@@ -65,11 +61,7 @@ def measure(rows, dim, *, rounds=3, only=None):
 def test_passes_stay_within_their_limits(dim):
     measured = measure(100_000 if dim < 512 else 25_000, dim, rounds=5, only={"sort", "exp", *GOALS})
     passes = {name: measured[name][1 if unit == "sort" else 2] for name, (unit, _) in GOALS.items()}
-    assert {name: found for name, found in passes.items() if found > limit(name)} == {}
-
-
-def limit(name):
-    return GOALS[name][1] * NOISE * MISSED.get(name, 1.0)
+    assert {name: found for name, found in passes.items() if found > GOALS[name][1] * NOISE} == {}
 
 
 def problems(cp, dim, metric):
@@ -125,7 +117,7 @@ def against_cvxpy(cp, dim, rows=2000, solved=4):
 def test_every_worst_case_is_many_times_faster_than_a_loop_over_cvxpy(dim):
     cp = pytest.importorskip("cvxpy")
     ratios = {name: loop / own for name, (own, loop) in against_cvxpy(cp, dim).items()}
-    assert {name: ratio for name, ratio in ratios.items() if ratio < CVXPY / NOISE / MISSED.get(name, 1.0)} == {}
+    assert {name: ratio for name, ratio in ratios.items() if ratio < CVXPY / NOISE} == {}
 
 
 @pytest.mark.slow

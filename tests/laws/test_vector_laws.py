@@ -8,6 +8,7 @@ import pytest
 from glassbox import ACTIONS, SPACES, EchoEnv, draw, same, sized
 from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
+from nature_cases import NATURES
 
 from robust_envs import (
     L2,
@@ -162,6 +163,13 @@ CASES = {
 @pytest.mark.parametrize("extra", [{}, {"info": "numeric"}, {"trace": True}], ids=["bare", "numeric", "trace"])
 def test_wrapping_and_vectorising_commute_for_all_natures(case, extra, mode):
     assert_commutes(Ragged, mode, {**CASES[case], **extra}, steps=30)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("nature", NATURES.values(), ids=NATURES)
+def test_natures_with_clocks_memories_and_parts_commute(nature, mode):
+    how = {"reward": Linf(0.5), "observation": Linf(0.7), "action": Linf(0.7), "nature": nature}
+    assert_commutes(Ragged, mode, how, steps=30)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -26,4 +26,4 @@ def own_files(root: Path) -> list[Path]:
         check=True,
     )
     files = [root / name for name in listed.stdout.splitlines()]
-    return [path for path in files if path.is_file() and path.suffix not in {".png", ".npz"}]
+    return [path for path in files if path.is_file() and path.suffix not in {".png", ".npz", ".safetensors"}]

@@ -1,5 +1,6 @@
 """The documentation: what it shows runs, what it links to exists, and nothing has been left out."""
 
+import importlib.util
 import inspect
 import re
 from pathlib import Path
@@ -23,7 +24,7 @@ def name(path: Path) -> str:
 def test_the_code_on_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = SNIPPET.findall(page.read_text())
-    if any("algos" in block for block in code):
+    if any(word in block for block in code for word in ("algos", "torch")):
         pytest.importorskip("torch")
     namespace: dict[str, object] = {"__name__": "__page__"}
     for block in code:
@@ -86,3 +87,17 @@ def test_the_command_line_page_names_every_task_and_command():
     page = (ROOT / "docs" / "command-line.md").read_text()
     assert [task for task in TASKS if f"| `{task}` |" not in page] == []
     assert re.findall(r"^## ([a-z]+)$", page, re.MULTILINE) == list(COMMANDS)
+
+
+def test_the_table_of_what_plays_where_is_what_the_code_does():
+    pytest.importorskip("torch")
+    spec = importlib.util.spec_from_file_location("support_table", ROOT / "docs" / "site" / "support_table.py")
+    assert spec is not None
+    assert spec.loader is not None
+    table = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(table)
+    written = (ROOT / "docs" / "support.md").read_text()
+    assert table.page().rstrip() == written.rstrip(), "run: python docs/site/support_table.py"
+    bare = {re.match(r"\w+", line[3:])[0] for line in written.splitlines() if line.startswith("| `")}
+    kinds = {kind for kind in natures.__all__ if inspect.isclass(getattr(natures, kind)) and kind != "Move"}
+    assert bare == {kind.replace("Scheduled", "scheduled") for kind in kinds}

@@ -9,6 +9,7 @@ import pytest
 import robust_envs
 import robust_envs.envs
 import robust_envs.evaluation
+import robust_envs.testing
 from robust_envs import UncertaintySet, natures
 
 NAMES = [
@@ -19,27 +20,36 @@ NAMES = [
     "CVaR",
     "ChiSquared",
     "Contamination",
+    "Drift",
     "Ellipsoid",
     "Executed",
     "Finite",
+    "GradientAttack",
+    "Impulse",
     "Interval",
     "KL",
     "L1",
     "L1Ambiguity",
     "L2",
     "L2Ambiguity",
+    "LinearFeedback",
     "Linf",
     "LinfAmbiguity",
+    "Mixture",
     "Move",
     "Noise",
     "Nominal",
     "OutsideSetError",
+    "Periodic",
     "Policy",
+    "Population",
     "Product",
+    "RandomWalk",
     "Recorded",
     "Replay",
     "ReverseKL",
     "Scenarios",
+    "Step",
     "Switch",
     "TotalVariation",
     "Trace",
@@ -50,13 +60,15 @@ NAMES = [
     "find_wrapper",
     "intersect",
     "joint",
+    "overlay",
     "per_episode",
     "per_state",
     "per_step",
     "robust",
+    "scheduled",
 ]
 HEAVY = {"torch", "stable_baselines3", "hypothesis", "algos", "matplotlib", "tyro", "rich", "scipy", "mpe2"}
-MODULES = (robust_envs, robust_envs.envs, robust_envs.evaluation)
+MODULES = (robust_envs, robust_envs.envs, robust_envs.evaluation, robust_envs.testing)
 PUBLIC = [(module, name) for module in MODULES for name in module.__all__]
 
 
@@ -70,9 +82,9 @@ def test_the_public_names_are_these():
     assert all(hasattr(robust_envs, name) for name in NAMES)
 
 
-@pytest.mark.parametrize("module", ["robust_envs", "robust_envs.evaluation"])
+@pytest.mark.parametrize("module", ["robust_envs", "robust_envs.evaluation", "robust_envs.testing"])
 def test_importing_leaves_the_heavy_libraries_alone(module):
-    loaded = python(f"import {module}, sys; print(*sys.modules)").split()
+    loaded = python(f"from {module} import *; import sys; print(*sys.modules)").split()
     assert {name.partition(".")[0] for name in loaded} & HEAVY == set()
 
 
@@ -81,9 +93,17 @@ def test_the_command_line_starts_without_torch():
     assert {"torch", "stable_baselines3", "matplotlib"} & set(loaded) == set()
 
 
+def test_the_package_is_imported_when_a_name_of_it_is_asked_for():
+    loaded = python("import robust_envs, sys; print('gymnasium' in sys.modules, robust_envs.robust, robust_envs.sets)")
+    assert loaded.startswith("False <function robust")
+    assert "robust" in dir(robust_envs)
+    with pytest.raises(AttributeError, match="no attribute 'robots'"):
+        robust_envs.robots  # noqa: B018
+
+
 def test_importing_takes_less_than_half_a_second_beyond_gymnasium_and_pettingzoo():
     before = "import time, gymnasium, pettingzoo; start = time.process_time(); "
-    clock = before + "import robust_envs; print(time.process_time() - start)"
+    clock = before + "from robust_envs import robust; print(time.process_time() - start)"
     assert min(float(python(clock)) for _ in range(3)) < 0.5
 
 

@@ -4,10 +4,12 @@
 Clarabel (cvxpy) for curved sets, POT for transport. Tolerances are in parts of the range of the values.
 """
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 from ambiguity_rows import rows
-from hypothesis import assume, given, reject, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
@@ -127,14 +129,14 @@ def curved(cp, kind, p, p0, r):
 
 
 def solved(cp, objective, constraints):
-    """Solve, or leave the case out where the solver itself is not sure."""
+    """Solve, or leave the case out where the solver itself is not sure, or fails, even with its own tolerances."""
     problem = cp.Problem(cp.Minimize(objective), constraints)
-    try:
-        problem.solve(cp.CLARABEL, tol_gap_abs=1e-10, tol_gap_rel=1e-10, tol_feas=1e-10)
-    except cp.SolverError:
-        reject()
-    assume(problem.status == "optimal")
-    return problem.value
+    for give in (1e-10, 1e-8):
+        with suppress(cp.SolverError):
+            problem.solve(cp.CLARABEL, tol_gap_abs=give, tol_gap_rel=give, tol_feas=give)
+            if problem.status == "optimal":
+                return problem.value
+    return assume(False)
 
 
 @pytest.mark.filterwarnings("ignore:Solution may be inaccurate")

@@ -6,14 +6,16 @@ choosing by a random mask costs ten times as much. The same lines serve numpy an
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import array_api_compat as aac
 import numpy as np
 
 from robust_envs.sets import _draw
-from robust_envs.sets._geometry import NUMPY, Array, nonzero, threshold
+from robust_envs.sets._geometry import NUMPY, Array, columns, nonzero, slack, threshold
 
+FEW = 8  # places: whole rows are compared and exchanged faster than sorted
 HALVINGS = {4: 40, 8: 80}  # by bytes of a number: steps after which a bracket is as narrow as rounding allows
 
 
@@ -46,7 +48,12 @@ def gather(xp: Any, x: Array, at: Array) -> Array:
     """Return x[at[...], ...], column by column."""
     if hasattr(xp, "take_along_dim"):
         return xp.take_along_dim(x, at, 0)
-    return x[at, np.arange(x.shape[1])] if x.ndim == 2 else np.take_along_axis(x, at, axis=0)
+    if x.ndim != 2:
+        return np.take_along_axis(x, at, axis=0)
+    n, many = x.shape
+    if x.flags.f_contiguous:
+        return np.take(x.T, (at + n * np.arange(many)).T).T
+    return np.take(x, at * many + np.arange(many))
 
 
 def first(xp: Any, flags: Array) -> Array:
@@ -57,31 +64,80 @@ def first(xp: Any, flags: Array) -> Array:
     )
 
 
-def waterline(xp: Any, key: Array, room: Array, amount: Array) -> tuple[Array, Array]:
-    """Return up to which key vessels of size `room` are full when `amount` is poured, smallest key first.
+def fill(xp: Any, key: Array, room: Array, amount: Array) -> Array:
+    """Pour `amount` into vessels of size `room`, smallest key first; vessels of equal key share in proportion."""
+    return pour(xp, key, lowest(xp, key), room, xp.minimum(amount, total(xp, room)))
 
-    Halves the ranks of the sorted keys, so that it ends after log2(n) sums, whatever the numbers.
 
-    Returns:
-        The key of the last vessels that get anything, and the share of their room that is filled.
+def pour(xp: Any, key: Array, least: Array, room: Array, amount: Array) -> Array:
+    """Do what `fill` does where the least key is known, and that there is room."""
+    by_sums = xp is NUMPY and key.ndim == 2
+    last = _last_by_sums(key, least, room, amount) if by_sums else _last_by_halves(xp, key, room, amount)
+    full, partly = room * (key < last), room * (key == last)
+    short, held = amount - total(xp, full), total(xp, partly)
+    if by_sums:
+        give = slack(xp, key.T) * amount
+        wrong = np.flatnonzero((short < -give) | (short > held + give))
+        if wrong.size:
+            last[:, wrong] = _last_by_halves(xp, key[:, wrong], room[:, wrong], amount[:, wrong])
+            full, partly = room * (key < last), room * (key == last)
+            short, held = amount - total(xp, full), total(xp, partly)
+    share = short / nonzero(xp, held)
+    return full + partly * xp.minimum(xp.maximum(share, xp.zeros_like(share)), xp.ones_like(share))
+
+
+def _last_by_sums(key: Array, least: Array, room: Array, amount: Array) -> Array:
+    """Return the key up to which the vessels are needed, or one near it that differs in its last digits only."""
+    n, order = len(key), _order(key - least)
+    held = gather(NUMPY, room, order)
+    if n <= FEW:
+        for k in range(1, n):
+            held[k] += held[k - 1]
+    step = 1 if n > FEW else n
+    while step < n:
+        held[step:] = held[step:] + held[:-step]
+        step *= 2
+    full = np.add.reduce(held < amount, axis=0, keepdims=True, dtype=np.uint8 if n < 256 else np.int64)
+    return gather(NUMPY, key, gather(NUMPY, order, np.minimum(full, n - 1).astype(np.int64)))
+
+
+def _order(key: Array) -> Array:
+    """Return the places sorted by keys >= 0, column by column, equal keys by place, without the keys' last bits.
+
+    The bits of numbers >= 0 are in their order. The last ones make way for the place, which is then sorted along.
     """
-    n, at, amount = key.shape[0], ranked(xp, key), xp.minimum(amount, total(xp, room))
+    n = len(key)
+    places = (1 << (n - 1).bit_length()) - 1
+    code = key.astype(np.float64, copy=False).view(np.int64) & ~places | np.arange(n)[:, None]
+    if n > FEW:
+        return columns(NUMPY, np.sort(np.ascontiguousarray(code.T), axis=-1)) & places
+    rows = list(code)
+    for i, j in _network(n):
+        rows[i], rows[j] = np.minimum(rows[i], rows[j]), np.maximum(rows[i], rows[j])
+    return np.stack(rows) & places
+
+
+@cache
+def _network(n: int) -> list[tuple[int, int]]:
+    """Return the exchanges that sort n numbers, whatever they are.
+
+    References:
+        K. Batcher, 1968, Sorting networks and their applications.
+    """
+    merges = [(1 << i, 1 << j) for i in range((n - 1).bit_length()) for j in reversed(range(i + 1))]
+    starts = [(p, k, i) for p, k in merges for j in range(k % p, n - k, 2 * k) for i in range(j, min(j + k, n - k))]
+    return [(i, i + k) for p, k, i in starts if i // (2 * p) == (i + k) // (2 * p)]
+
+
+def _last_by_halves(xp: Any, key: Array, room: Array, amount: Array) -> Array:
+    """Return the key up to which the vessels are needed: halves the ranks of the sorted keys, log2(n) sums."""
+    n, at = key.shape[0], ranked(xp, key)
     place = xp.zeros(amount.shape, dtype=xp.int64, device=aac.device(amount))  # how many ranks hold too little
-    below = xp.zeros_like(amount)
     for bit in reversed(range((n - 1).bit_length())):
         probe = place + (1 << bit)
         held = total(xp, room * (key <= gather(xp, at, xp.minimum(probe, probe * 0 + n) - 1)))
-        lacks = held < amount
-        place, below = place + lacks * (1 << bit), xp.maximum(below, held * lacks)
-    last = gather(xp, at, place)
-    share = (amount - below) / nonzero(xp, total(xp, room * (key == last)))
-    return last, xp.minimum(xp.maximum(share, xp.zeros_like(share)), xp.ones_like(share))
-
-
-def fill(xp: Any, key: Array, room: Array, amount: Array) -> Array:
-    """Pour `amount` into vessels of size `room`, smallest key first; vessels of equal key share in proportion."""
-    last, share = waterline(xp, key, room, amount)
-    return room * (xp.astype(key < last, key.dtype) + (key == last) * share)
+        place = place + (held < amount) * (1 << bit)
+    return gather(xp, at, place)
 
 
 def onto_simplex(xp: Any, z: Array) -> Array:

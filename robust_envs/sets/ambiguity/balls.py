@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robust_envs.sets._geometry import Array, nonzero
+from robust_envs.sets._geometry import NUMPY, Array, nonzero
 from robust_envs.sets.ambiguity._simplex import (
     count,
     fill,
@@ -16,8 +16,8 @@ from robust_envs.sets.ambiguity._simplex import (
     level,
     lowest,
     onto_simplex,
+    pour,
     total,
-    waterline,
 )
 from robust_envs.sets.ambiguity.base import AmbiguitySet, DistributionBall, dirichlet, levels
 from robust_envs.sets.ambiguity.srect import JointBall
@@ -228,14 +228,15 @@ class CVaR(AmbiguitySet):
 
 def transfer(xp: Any, y: Array, p0: Array, mass: Array) -> Array:
     """Move `mass` from the dearest places to the cheapest, which share it evenly."""
-    down = -y
-    last, share = waterline(xp, down, p0, mass)
-    kept = xp.astype(down > last, y.dtype) + (down == last) * (1 - share)
-    return p0 * kept + evenly(xp, y == lowest(xp, y), xp.minimum(mass, total(xp, p0)), p0)
+    least, whole = lowest(xp, y), total(xp, p0)
+    mass = xp.minimum(mass, whole)
+    return pour(xp, y, least, p0, whole - mass) + evenly(xp, y == least, mass, p0)
 
 
 def evenly(xp: Any, places: Array, mass: Array, p0: Array) -> Array:
     """Spread mass evenly over the marked places."""
+    if xp is NUMPY and np.count_nonzero(places) == mass.size:
+        return places * mass  # one place each
     return places * (mass / count(xp, places, p0))
 
 

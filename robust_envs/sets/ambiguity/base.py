@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robust_envs.sets import _check, _draw
-from robust_envs.sets._geometry import NUMPY, Array, as_array, columns, like, nonzero, piece, slack
+from robust_envs.sets._geometry import NUMPY, Array, as_array, columns, like, nonzero, piece, short_buffer, slack
 from robust_envs.sets.ambiguity._simplex import exponential, highest, lowest, total
 from robust_envs.sets.base import Shape
 
@@ -157,7 +157,7 @@ class AmbiguitySet(ABC):
         on_cpu = xp is NUMPY or x.device.type == "cpu"
         step = piece(n) if on_cpu else max(1, x.shape[0])
         whole: list[Array] = []
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), short_buffer():
             for i in range(0, max(1, x.shape[0]), step):
                 part = slice(i, i + step)
                 made = act(xp, columns(xp, x[part]), columns(xp, p0[part]), columns(xp, level[part]))

@@ -4,21 +4,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import array_api_compat as aac
 import numpy as np
 from numpy.typing import NDArray
 
 from robust_envs.sets import _check, _draw
-from robust_envs.sets._geometry import NUMPY, Array, like, nonzero, piece, slack
+from robust_envs.sets._geometry import NUMPY, Array, like, nonzero
+from robust_envs.sets.ambiguity._dispatch import dispatch
 from robust_envs.sets.ambiguity.base import DistributionBall, dirichlet
 
-STEPS = 500  # each finds a new vertex of the dual, usually a handful; the loop ends when every row is optimal
 Rows = NDArray[np.float64]
 Ints = NDArray[np.intp]
 Arc = tuple[Ints, Ints, int, NDArray[np.bool_]]
 SMALL = 1e-15  # mass
 MANY = 1 << 18  # numbers of a table of flows
-TABLE = 1 << 26  # numbers a device makes at a time
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,35 +66,9 @@ class Wasserstein(DistributionBall):
 
     def _worst(self, xp: Any, y: Array, p0: Array, level: Array) -> Array:
         d = like(xp, self._ground, y)
-        y, p0, level, d = y.T, p0.T, (level / xp.max(d)).T[:, 0], d / xp.max(d)
-
-        def outcome(rows: Any, target: Array) -> tuple[Array, Array]:
-            """Return (expected value, cost) of sending the mass at i to target_i."""
-            places = xp.arange(target.shape[-1], device=aac.device(y))
-            kept = p0[rows]
-            return xp.sum(kept * along(xp, y[rows], target), axis=-1), xp.sum(kept * d[places, target], axis=-1)
-
-        every = slice(None)
-        near = xp.zeros_like(y, dtype=xp.int64) + xp.arange(y.shape[-1], device=aac.device(y))
-        far = _targets(xp, 4 * xp.astype(y > xp.min(y, axis=-1, keepdims=True), y.dtype), d)
-        (near_value, near_cost), (far_value, far_cost) = outcome(every, near), outcome(every, far)
-        reached = far_cost <= level
-        rows = xp.nonzero(~reached)[0]
-        for _ in range(STEPS):
-            if rows.shape[0] == 0:
-                break
-            price = (near_value[rows] - far_value[rows]) / nonzero(xp, far_cost[rows] - near_cost[rows])
-            target = _targets(xp, y[rows] / nonzero(xp, price)[:, None], d)
-            value, cost = outcome(rows, target)
-            best = near_value[rows] + price * near_cost[rows]
-            better = value + price * cost < best - slack(xp, y) * (1 + price * near_cost[rows])
-            more, less = better & (cost > level[rows]), better & (cost <= level[rows])
-            far[rows[more]], far_value[rows[more]], far_cost[rows[more]] = target[more], value[more], cost[more]
-            near[rows[less]], near_value[rows[less]], near_cost[rows[less]] = target[less], value[less], cost[less]
-            rows = rows[better]
-        share = (level - near_cost) / nonzero(xp, far_cost - near_cost)
-        share = xp.where(reached, xp.ones_like(share), share)[:, None]
-        return (share * landed(xp, p0, far) + (1 - share) * landed(xp, p0, near)).T
+        top = nonzero(xp, xp.max(d))
+        y, p0 = (np.ascontiguousarray(a.T) if xp is NUMPY else a.T.contiguous() for a in (y, p0))
+        return dispatch(xp, y, p0, d / top, level[0] / top).T
 
     def _distance(self, xp: Any, p: Array, p0: Array) -> Array:
         rows, start = (np.asarray(a if xp is NUMPY else a.cpu(), dtype=np.float64) for a in (p, p0))
@@ -115,27 +87,6 @@ class Wasserstein(DistributionBall):
         reach = xp.minimum(level / nonzero(xp, self._distance(xp, aim, p0)[..., None]), xp.ones_like(level))
         u = like(xp, _draw.uniform(rng, tuple(level.shape)), p0)
         return p0 + reach * u ** (1 / max(1, p0.shape[-1] - 1)) * (aim - p0)  # the cost grows in proportion to the way
-
-
-def _targets(xp: Any, y: Array, d: Array) -> Array:
-    """Return where mass goes, (rows, n), if it costs d_ij to move and y_j to be: argmin_j y_j + d_ij."""
-    step = piece(d.size) if xp is NUMPY else max(1, TABLE // d.shape[0] ** 2)
-    parts = [xp.argmin(y[i : i + step, None, :] + d, axis=-1) for i in range(0, max(1, y.shape[0]), step)]
-    return xp.concat(parts, axis=0)
-
-
-def along(xp: Any, x: Array, at: Array) -> Array:
-    """Return x[row, at[row]] for every row."""
-    return xp.take_along_dim(x, at, -1) if hasattr(xp, "take_along_dim") else np.take_along_axis(x, at, axis=-1)
-
-
-def landed(xp: Any, mass: Array, target: Array) -> Array:
-    """Add up the mass that arrives at each place."""
-    if xp is not NUMPY:
-        return xp.zeros_like(mass).scatter_add(-1, target, mass)
-    n = mass.shape[-1]
-    flat = (target + n * np.arange(len(mass))[:, None]).reshape(-1)
-    return np.bincount(flat, mass.reshape(-1), mass.size).reshape(mass.shape).astype(mass.dtype)
 
 
 def transport_costs(p: Rows, p0: Rows, d: Rows) -> Rows:

@@ -1,0 +1,228 @@
+"""The state of one search: what was played, what was found, what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from robust_envs import OutsideSetError
+from robust_envs.natures import Nature, Replay
+from robust_envs.streams import episode_seed
+from robust_envs.testing.arena import Arena
+from robust_envs.testing.counterexample import Counterexample
+from robust_envs.testing.determinism import check_repeats
+from robust_envs.testing.episodes import Episode
+from robust_envs.testing.fingerprint import describe_env
+from robust_envs.testing.lattice import Q
+from robust_envs.testing.moves import correlations, is_named, script_of, script_of_file, steps_of
+from robust_envs.testing.problem import Problem, scout, with_sensitivity
+from robust_envs.testing.properties import Property
+from robust_envs.testing.result import Found, RuleReport
+from robust_envs.testing.rules import nothing
+from robust_envs.testing.search import Search, make_search
+from robust_envs.testing.shrink import Judge, Shrunk, shrink_rule, shrink_steps, transfer
+from robust_envs.testing.words import Rule
+from robust_envs.traces import Trace
+
+__all__ = ["Hunt", "Progress", "begin"]
+
+Progress = Callable[[int, float], None]
+_REPEAT = ("auto", "signs", "steer", "cem", "cma", "segments", "noise", "pgd")  # natures that do the same again
+_UNSEEN = 1_000_000  # starts for the transfer of rules are counted from here, so that no search has met them
+_ELSEWHERE = 4  # other starts on which short rules are compared
+
+
+@dataclass
+class Hunt:
+    """Search, confirm and shrink, counting every episode.
+
+    Args:
+        arena: Where episodes are played.
+        problem: What is known before the search.
+        demanded: The property.
+        nominal: The episode without nature.
+        seed: Of the search.
+    """
+
+    arena: Arena
+    problem: Problem
+    demanded: Property
+    nominal: Episode
+    seed: int
+    episodes: dict[str, int] = field(default_factory=lambda: {"nominal": 2})
+    worst: float = float("inf")
+    to_first: int | None = None
+    budget: int = 0
+    nature: Nature | None = None
+    first: Found | None = None
+    first_episode: Episode | None = None
+    rule: RuleReport | None = None
+    shrunk: Shrunk | None = None
+    q: int = Q
+    trace: Trace | None = None
+    episode: Episode | None = None
+    worst_trace: Trace | None = None
+
+    @property
+    def nominal_margin(self) -> float:
+        """Margin without nature."""
+        return self.demanded.margin(self.nominal, self.nominal)
+
+    def try_saved(self, kept: Counterexample) -> None:
+        """Play a saved counterexample from its own start, if it is about this environment and lies in the sets."""
+        if self.nature is not None or kept.env.get("id") != describe_env(self.arena.env)["id"]:
+            return
+        problem, nominal = scout(self.arena, kept.seed, self.problem.rng, oblivious=self.problem.oblivious)
+        self._count("nominal")
+        try:
+            script = script_of_file(problem, kept, self.arena.channels)
+            margin = self.demanded.margin(self.arena.play(script, kept.seed), nominal)
+        except OutsideSetError:  # the sets have become smaller since
+            return
+        self._count("saved")
+        if margin < 0 and self.demanded.margin(nominal, nominal) >= 0:
+            self.problem, self.nominal = with_sensitivity(problem, nominal), nominal
+            self.worst, self.to_first = margin, self.episodes["saved"]
+            self._catch(script, "saved")
+
+    def search(self, search: Any, budget: int, progress: Progress | None) -> None:
+        """Ask, play, tell, until something violates or the budget ends."""
+        self.budget, done = budget, self.episodes.get("saved", 0)
+        name, made = make_search(search, self.problem)
+        repeats = isinstance(search, str) and search in _REPEAT
+        try:
+            while self.nature is None and done < budget:
+                nature = made.ask()
+                source = made.source(nature) if hasattr(made, "source") else name
+                done += 1
+                self._play(made, nature, source, repeats=repeats)
+                if self.nature is not None:
+                    self.to_first = done
+                if progress is not None:
+                    progress(done, self.worst)
+        except StopIteration:  # nothing left to try
+            return
+        finally:
+            if hasattr(made, "close"):
+                made.close()
+
+    def _play(self, made: Search, nature: Nature, source: str, *, repeats: bool) -> None:
+        self._count(source)
+        reach = getattr(nature, "reach", 1.0)
+        if reach != 1.0:
+            made.tell(
+                nature, self.demanded.margin(self.arena.play(nature, self.problem.seed, reach=reach), self.nominal)
+            )
+            return
+        if repeats:
+            episode = self.arena.play(nature, self.problem.seed)
+        else:
+            episode, trace = self.arena.record(nature, self.problem.seed)
+        margin = self.demanded.margin(episode, self.nominal)
+        made.tell(nature, margin)
+        self.worst = min(self.worst, margin)
+        if margin < 0:
+            self._catch(nature if repeats else Replay(trace), source)
+
+    def _catch(self, nature: Nature, source: str) -> None:
+        """Confirm a violation by playing it again."""
+        episode, trace, margin = self._record(nature)
+        if not margin < 0:
+            raise ValueError(
+                f"the violation found by {source} did not repeat (margin {margin:g}): is the nature random?"
+            )
+        self.nature, self.first, self.first_episode = nature, Found(source, margin, trace), episode
+        self.trace, self.worst_trace, self.episode = trace, trace, episode
+
+    def shrink(self, rule_budget: int, trace_budget: int, unseen: int) -> None:
+        """Make rule and trace small, and try the rule on starts nobody has seen."""
+        if rule_budget:
+            self._shrink_rule(rule_budget, unseen)
+        if trace_budget:
+            self._shrink_trace(trace_budget)
+
+    def _shrink_rule(self, budget: int, unseen: int) -> None:
+        assert self.first is not None
+        judge = Judge(self._margin, budget)
+        hints = correlations(self.problem, self.first.trace, self.first_episode)
+        seeds = [episode_seed(self.seed, k) for k in range(_UNSEEN, _UNSEEN + _ELSEWHERE)]
+        rule = shrink_rule(self.problem, judge, hints, [_Elsewhere(self, seed) for seed in seeds])
+        self._count("shrink rule", judge.used)
+        if judge.worst[0] < self.worst and judge.worst[1] is not None:
+            _, self.worst_trace, self.worst = self._record(judge.worst[1])
+        if rule is not None:
+            *_, margin = self._record(rule.nature(self.problem))
+            told = rule.text(self.problem), len(rule.terms), margin, judge.used, rule.to_json(self.problem)
+            self.rule = RuleReport(*told)
+            self._transfer(rule, unseen)
+
+    def _transfer(self, rule: Rule, unseen: int) -> None:
+        if self.rule is not None and unseen:
+            first = _UNSEEN + _ELSEWHERE
+            seeds = [episode_seed(self.seed, k) for k in range(first, first + unseen)]
+            way = transfer(rule, self.problem, self.arena, self.demanded, seeds)
+            self._count("transfer", way.episodes)
+            self.rule = replace(self.rule, transfer=way)
+
+    def _shrink_trace(self, budget: int) -> None:
+        found = next(self._plans(), None)
+        if found is None:
+            return
+        steps, self.q = found
+        judge = Judge(self._margin, budget)
+        named = {place.label for place in self.problem.places if is_named(place)}
+        self.shrunk = shrink_steps(steps, judge, lambda some: script_of(self.problem, some, self.q), named=named)
+        self._count("shrink trace", judge.used)
+        self.episode, self.trace, _ = self._record(script_of(self.problem, self.shrunk.steps, self.q))
+
+    def _plans(self) -> Iterator[tuple[Sequence[Any], int]]:
+        """Yield lists of moves that violate, those of the most harmful trace first, on ever finer lattices."""
+        assert self.first is not None
+        for trace in (self.worst_trace or self.first.trace, self.first.trace):
+            for q in (Q, Q**2, Q**3):
+                steps = steps_of(self.problem, trace, q)
+                self._count("confirm")
+                if self._margin(script_of(self.problem, steps, q)) < 0:
+                    yield steps, q
+
+    def _margin(self, nature: Nature) -> float:
+        return self.demanded.margin(self.arena.play(nature, self.problem.seed), self.nominal)
+
+    def _record(self, nature: Nature) -> tuple[Episode, Trace, float]:
+        self._count("confirm")
+        episode, trace = self.arena.record(nature, self.problem.seed)
+        return episode, trace, self.demanded.margin(episode, self.nominal)
+
+    def _count(self, label: str, number: int = 1) -> None:
+        self.episodes[label] = self.episodes.get(label, 0) + number
+
+
+class _Elsewhere:
+    """Play from another start, whose nominal episode is played once."""
+
+    def __init__(self, hunt: Hunt, seed: int) -> None:
+        self.hunt, self.seed = hunt, seed
+        self._nominal: Episode | None = None
+
+    def __call__(self, nature: Nature) -> float:
+        arena, demanded = self.hunt.arena, self.hunt.demanded
+        if self._nominal is None:
+            self._nominal = arena.play(nothing, self.seed)
+            self.hunt.episodes["nominal"] += 1
+        return demanded.margin(arena.play(nature, self.seed), self._nominal)
+
+
+def begin(arena: Arena, demanded: Property, start: int, seed: int, *, oblivious: bool) -> Hunt:
+    """Play the nominal episode twice, and ask the policy around it in between.
+
+    Raises:
+        ValueError: If the two differ.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence((seed, 1)))
+    problem, nominal = scout(arena, start, rng, oblivious=oblivious)
+    problem = with_sensitivity(problem, nominal)
+    check_repeats(arena, nominal)
+    return Hunt(arena, problem, demanded, nominal, seed)

@@ -1,0 +1,121 @@
+"""Rules of few whole-numbered terms, and how they read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from robust_envs.testing.problem import Place, Problem
+from robust_envs.testing.rules import Feedback, RuleNature
+
+__all__ = ["Rule", "Term"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, order=True)
+class Term:
+    """One summand of a rule: ``weight * feature`` in the drive of one row of a place.
+
+    Attributes:
+        place: Number of the place; -1 for all places alike.
+        row: Number of the coordinate (or choice) that moves.
+        feature: Number of the feature; one more than the last for the constant 1.
+        weight: A whole number, in units of one over the feature's typical size.
+    """
+
+    place: int
+    row: int
+    feature: int
+    weight: int
+
+    def times(self, factor: int) -> Term:
+        """Return the term with its weight multiplied."""
+        return replace(self, weight=self.weight * factor)
+
+
+@dataclass(frozen=True)
+class Rule:
+    r"""A sign rule with few terms: \(\delta_i = r_i\,\mathrm{sign}(\sum_j k_{ij} s_j / \sigma_j)\), other rows nominal.
+
+    Args:
+        terms: The summands.
+    """
+
+    terms: tuple[Term, ...]
+
+    def flipped(self) -> Rule:
+        """Return the rule that does the opposite: the control."""
+        return Rule(tuple(term.times(-1) for term in self.terms))
+
+    def nature(self, problem: Problem) -> RuleNature:
+        """Return the nature that plays it."""
+        parts = {}
+        for number, place in enumerate(problem.places):
+            terms = self._of(number)
+            if terms:
+                parts[place.key] = Feedback(_weights(terms, place), place.members, first=place.first)
+        return RuleNature(parts)
+
+    def text(self, problem: Problem) -> str:
+        """Say it in words, a line for each row that moves."""
+        lines = []
+        for number in sorted({term.place for term in self.terms}):
+            place = problem.places[max(number, 0)]
+            who = "" if len(problem.places) == 1 else _who(place, number)
+            for row in sorted({term.row for term in self.terms if term.place == number}):
+                terms = [term for term in self.terms if (term.place, term.row) == (number, row)]
+                lines.append(who + _line(place, row, terms))
+        return "\n".join(lines)
+
+    def to_json(self, problem: Problem) -> dict[str, Any]:
+        """Return numbers and words."""
+        listed = [[term.place, term.row, term.feature, term.weight] for term in self.terms]
+        scales = {"|".join(place.label): [float(number) for number in place.scale] for place in problem.places}
+        return {"text": self.text(problem), "terms": listed, "scales": scales}
+
+    def _of(self, number: int) -> list[Term]:
+        return [term for term in self.terms if term.place in (-1, number)]
+
+
+def _weights(terms: Sequence[Term], place: Place) -> Array:
+    weights = np.zeros((place.rows, len(place.scale)))
+    for term in terms:
+        weights[term.row, term.feature] += term.weight / place.scale[term.feature]
+    return weights
+
+
+def _who(place: Place, number: int) -> str:
+    return f"each agent's {place.channel}: " if number < 0 else f"{place.channel} of {place.label[1]}: "
+
+
+def _line(place: Place, row: int, terms: Sequence[Term]) -> str:
+    drive = _drive(place, terms)
+    if place.choice:
+        return f"{place.names[row]} when {drive} > 0"
+    high, low = place.members.bounds.high[row], place.members.bounds.low[row]
+    constant = len(terms) == 1 and terms[0].feature == len(place.features)
+    negative = terms[0].weight < 0
+    if constant:
+        return f"delta[{place.names[row]}] = {low if negative else high:+.4g}"
+    sign = "-" if negative else "+"
+    if high != -low:
+        return f"delta[{place.names[row]}] = {high:.4g} where {drive} > 0 else {low:.4g}"
+    inner = _drive(place, [term.times(-1) for term in terms] if negative else terms)
+    return f"delta[{place.names[row]}] = {sign}{high:.4g} * sign({inner})".replace("= +", "= ")
+
+
+def _drive(place: Place, terms: Sequence[Term]) -> str:
+    if len(terms) == 1 and abs(terms[0].weight) == 1 and terms[0].feature < len(place.features):
+        return ("-" if terms[0].weight < 0 else "") + place.features[terms[0].feature]  # its size does not matter
+    parts = []
+    for term in terms:
+        size = place.scale[term.feature]
+        name = "1" if term.feature == len(place.features) else f"{place.features[term.feature]}/{size:.3g}"
+        count = "" if abs(term.weight) == 1 else f"{abs(term.weight)}*"
+        parts.append(f"{'-' if term.weight < 0 else '+'} {count}{name}")
+    words = " ".join(parts)
+    return words[2:] if words.startswith("+ ") else "-" + words[2:]

@@ -1,0 +1,125 @@
+"""Shrinking: nothing that is left can be left out, and what was reached is kept when it must stop."""
+
+import numpy as np
+import pytest
+from breakable import Drift, home
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robust_envs import L2, Ellipsoid, Finite, Interval, Linf
+from robust_envs.testing import PerturbedStep, falsify, returns_at_least, wilson
+from robust_envs.testing.lattice import decode, encode
+from robust_envs.testing.shrink import Judge, shrink_steps
+from robust_envs.testing.words import Rule, Term
+
+PLACE = ("observation", "agent_0")
+
+
+def listed(numbers):
+    return [PerturbedStep(t, "agent_0", "observation", tuple(row)) for t, row in enumerate(numbers) if any(row)]
+
+
+def harm(steps):
+    return sum(abs(number) for step in steps for number in step.integers)
+
+
+@given(
+    st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=1, max_size=30),
+    st.integers(1, 40),
+)
+def test_what_is_left_is_one_minimal(numbers, bound):
+    steps = listed(numbers)
+    if harm(steps) < bound:
+        return
+    found = shrink_steps(steps, Judge(lambda some: bound - 0.5 - harm(some), 10_000), list)
+    assert found.one_minimal
+    assert harm(found.steps) >= bound
+    cells = [(i, k) for i, step in enumerate(found.steps) for k, number in enumerate(step.integers) if number]
+    for i, k in cells:
+        row = list(found.steps[i].integers)
+        row[k] = 0
+        less = [*found.steps[:i], found.steps[i]._replace(integers=tuple(row)), *found.steps[i + 1 :]]
+        assert harm(less) < bound
+
+
+def test_sizes_shrink_together_as_far_as_the_violation_lasts():
+    found = shrink_steps(listed([(100, 0)]), Judge(lambda some: 30.5 - harm(some), 1000), list)
+    assert found.steps == (PerturbedStep(0, "agent_0", "observation", (31, 0)),)
+
+
+def test_choices_go_whole_and_keep_their_names():
+    wanted = PerturbedStep(5, "agent_0", "observation", (0,))
+    steps = [*listed([(2,), (1,), (2,)]), wanted]
+    found = shrink_steps(steps, Judge(lambda some: 0.5 - (wanted in some), 1000), list, named={PLACE})
+    assert found.steps == (wanted,)
+
+
+@pytest.mark.parametrize("budget", [0, 1, 3, 8])
+def test_a_spent_budget_leaves_the_best_so_far(budget):
+    steps = listed([(1, 1)] * 20)
+    found = shrink_steps(steps, Judge(lambda some: 4.5 - harm(some), budget), list)
+    assert found.episodes == budget
+    assert not found.one_minimal
+    assert harm(found.steps) >= 5
+
+
+def test_an_interrupt_leaves_the_best_so_far():
+    asked = []
+
+    def play(some):
+        asked.append(some)
+        if len(asked) == 5:
+            raise KeyboardInterrupt
+        return 2.5 - harm(some)
+
+    found = shrink_steps(listed([(1, 0)] * 16), Judge(play, 1000), list)
+    assert not found.one_minimal
+    assert 3 <= len(found.steps) < 16
+
+
+def test_a_budget_of_none_leaves_the_trace_as_it_was_found():
+    result = falsify(
+        home, Drift, observation=Linf(0.3), property=returns_at_least(16.0), shrink_rules=0, shrink_traces=0
+    )
+    assert result.shrunk is None
+    assert result.rule is None
+    assert result.trace == result.first.trace
+
+
+@given(st.lists(st.integers(-256, 256), min_size=2, max_size=2))
+def test_lattice_points_survive_the_way_there_and_back(integers):
+    for members in (Linf(0.3, unit=(1.0, 0.1)).bind(2), Interval(-0.1, 0.7).bind(2)):
+        delta = decode(integers, members)
+        assert members.contains(delta)
+        assert encode(delta, members) == tuple(integers)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=2))
+def test_rounding_to_the_lattice_stays_in_the_set(numbers):
+    for members in (L2(0.5).bind(2), Ellipsoid([[4.0, 0.0], [0.0, 9.0]]).bind(2), Interval(0.1, 0.4).bind(2)):
+        delta = members.project(np.array(numbers))
+        near = decode(encode(delta, members), members)
+        assert members.contains(near)
+        assert np.abs(near - delta).max() <= 0.02
+
+
+def test_members_and_choices_are_named_by_number():
+    members = Finite([[0.5], [-0.25]]).bind(1)
+    assert encode(np.array([-0.25]), members) == (2,)
+    assert decode((1,), members) == pytest.approx([0.5])
+    with pytest.raises(ValueError, match="one of 2 members"):
+        decode((3,), members)
+
+
+def test_wilson_s_interval_is_that_of_the_literature():
+    # Newcombe (1998), Two-sided confidence intervals for the single proportion, table I: 81 of 263
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    # the same table: 15 of 148 and 0 of 20
+    assert wilson(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
+    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+
+
+def test_a_flipped_rule_does_the_opposite():
+    rule = Rule((Term(0, 0, 0, 1), Term(0, 0, 1, -2)))
+    assert rule.flipped() == Rule((Term(0, 0, 0, -1), Term(0, 0, 1, 2)))
+    assert rule.flipped().flipped() == rule
