@@ -5,9 +5,45 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from algos.deep import MADDPG, RMADDPG, CheckpointAtEpisodeEnd, MADDPGConfig, RMADDPGConfig
+    from algos.deep import (
+        IQL,
+        M3DDPG,
+        MADDPG,
+        MATD3,
+        QMIX,
+        RMAAC,
+        RMADDPG,
+        VDN,
+        CheckpointAtEpisodeEnd,
+        IQLConfig,
+        M3DDPGConfig,
+        MADDPGConfig,
+        MATD3Config,
+        QMIXConfig,
+        RMAACConfig,
+        RMADDPGConfig,
+        VDNConfig,
+    )
 
-__all__ = ["MADDPG", "RMADDPG", "CheckpointAtEpisodeEnd", "MADDPGConfig", "RMADDPGConfig"]
+__all__ = [
+    "IQL",
+    "M3DDPG",
+    "MADDPG",
+    "MATD3",
+    "QMIX",
+    "RMAAC",
+    "RMADDPG",
+    "VDN",
+    "CheckpointAtEpisodeEnd",
+    "IQLConfig",
+    "M3DDPGConfig",
+    "MADDPGConfig",
+    "MATD3Config",
+    "QMIXConfig",
+    "RMAACConfig",
+    "RMADDPGConfig",
+    "VDNConfig",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from zlib import crc32
 
 import numpy as np
 
-__all__ = ["BLOCK", "block_rows", "episode_seed", "stream"]
+__all__ = ["BLOCK", "block_rows", "episode_seed", "stream", "stream_seed"]
 
 BLOCK = 8192  # numbers drawn at once: a pre-drawn row costs a quarter of a draw of its own
 
@@ -32,8 +32,22 @@ def stream(seed: int | None, *, depth: int, channel: str, agent: str) -> np.rand
         >>> a.random() == b.random()
         True
     """
+    return np.random.default_rng(_sequence(seed, depth, channel, agent))
+
+
+def stream_seed(seed: int | None, *, depth: int, channel: str, agent: str) -> int:
+    """Make the seed of one nature's torch generator, from what `stream` makes a numpy one of.
+
+    Example:
+        >>> stream_seed(0, depth=0, channel="reward", agent="a") == stream_seed(0, depth=0, channel="reward", agent="b")
+        False
+    """
+    return int(_sequence(seed, depth, channel, agent).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _sequence(seed: int | None, depth: int, channel: str, agent: str) -> np.random.SeedSequence:
     key = (depth, crc32(channel.encode()), crc32(str(agent).encode()))
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+    return np.random.SeedSequence(seed, spawn_key=key)
 
 
 def block_rows(dim: int) -> int:

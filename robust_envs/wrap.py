@@ -15,6 +15,7 @@ from robust_envs.shells.aec import RobustAECEnv
 from robust_envs.shells.agents_aec import NatureAECEnv, NaturesOnlyAECEnv
 from robust_envs.shells.agents_gym import NatureEnv
 from robust_envs.shells.agents_parallel import NatureParallelEnv, NaturesOnlyParallelEnv, SingleAgentParallelEnv
+from robust_envs.shells.batched import is_vmas, robust_vmas
 from robust_envs.shells.gym import SINGLE, RobustEnv
 from robust_envs.shells.parallel import RobustParallelEnv
 from robust_envs.shells.vector import RobustVectorEnv
@@ -50,7 +51,7 @@ def robust(
 
     Args:
         env: A Gymnasium ``Env`` or ``VectorEnv``, a PettingZoo ``ParallelEnv`` or ``AECEnv`` (with
-            ``possible_agents``). Its spaces, agents and infos stay as they are.
+            ``possible_agents``), or a batched VMAS environment. Its spaces, agents and infos stay as they are.
         reward: Uncertainty of rewards: a set for every agent, a dict by agent, or `joint` (one set over all).
         observation: The same for observations. A Dict with an ``action_mask`` is perturbed in its ``observation`` part;
             other Dict and Tuple spaces take a `Product`.
@@ -116,6 +117,8 @@ def robust(
         "transition": transition,
     }
     options: dict[str, Any] = {"nature": nature, "info": info, "trace": trace}
+    if is_vmas(env):
+        return robust_vmas(env, channels=channels, **options)
     if as_agents(nature) is not None:
         return _with_agents(env, channels, options)
     if isinstance(env, VectorEnv):
@@ -151,6 +154,6 @@ def _with_agents(env: Any, channels: dict[str, Any], options: dict[str, Any]) ->
 
 
 def _no_environment(env: Any) -> TypeError:
-    kinds = "a gymnasium Env or VectorEnv, or a pettingzoo ParallelEnv or AECEnv"
+    kinds = "a gymnasium Env or VectorEnv, a pettingzoo ParallelEnv or AECEnv, or a VMAS environment"
     hint = " (a class or function: call it first)" if callable(env) else ""
     return TypeError(f"env must be {kinds}, got {env!r}{hint}")

@@ -10,14 +10,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from gymnasium import spaces
+from gymnasium.spaces.utils import flatdim, flatten
 from pettingzoo import AECEnv, ParallelEnv
 
 from algos.deep.config import Continuous
-from algos.deep.nets import Floats
-from algos.deep.spaces import Seat, space_from_json, space_to_json
+from algos.deep.spaces import Seat, Space, space_from_json, space_to_json
 
 Env = ParallelEnv[str, Any, Any]
 Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+_NO_STATE: Floats = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,11 @@ class Team:
 
     Args:
         seats: one per agent.
+        state_size: numbers in the environment's `state()`, 0 where nobody learns from it.
     """
 
     seats: tuple[Seat, ...]
+    state_size: int = 0
 
     @classmethod
     def of(cls, env: Env, continuous: Continuous) -> Team:
@@ -39,7 +44,18 @@ class Team:
         agents = getattr(env, "possible_agents", None)
         if not agents:
             raise ValueError("env must have possible_agents: networks are made for agents known in advance")
-        return cls(tuple(Seat(a, env.observation_space(a), env.action_space(a), continuous) for a in agents))
+        observations, actions = (
+            [find(agent) for agent in agents] for find in (env.observation_space, env.action_space)
+        )
+        return cls.of_spaces(agents, observations, actions, continuous)
+
+    @classmethod
+    def of_spaces(
+        cls, agents: Iterable[str], observations: Iterable[Space], actions: Iterable[Space], continuous: Continuous
+    ) -> Team:
+        """Seat agents with these spaces, each in the agents' order."""
+        triples = zip(agents, observations, actions, strict=True)
+        return cls(tuple(Seat(agent, seen, played, continuous) for agent, seen, played in triples))
 
     @cached_property
     def agents(self) -> tuple[str, ...]:
@@ -93,6 +109,8 @@ class Team:
         """Raise, naming the first difference, unless the other team has the same agents and spaces."""
         if self.agents != other.agents:
             raise ValueError(f"env must have the agents {list(self.agents)}, got {list(other.agents)}")
+        if self.state_size != other.state_size:
+            raise ValueError(f"env must have a state of {self.state_size} numbers, got {other.state_size}")
         for mine, theirs in zip(self.to_json(), other.to_json(), strict=True):
             for part in ("observation", "action"):
                 if mine[part] != theirs[part]:
@@ -131,12 +149,33 @@ class Team:
         return {seat.agent: (seat, (i, slice(seat.action_size))) for i, seat in enumerate(self.seats)}
 
 
+def flat_state(env: Env) -> Floats:
+    """Return the environment's `state()` as numbers, flat: of a Discrete `state_space` one-hot; none if it has none."""
+    try:
+        state = env.state()
+    except (NotImplementedError, AttributeError):
+        return _NO_STATE
+    space = getattr(env, "state_space", None)
+    if isinstance(space, spaces.Space) and not isinstance(space, spaces.Box):
+        return np.asarray(flatten(space, np.asarray(state)[()]), np.float32)
+    return np.asarray(state, np.float32).reshape(-1)
+
+
+def count_state(env: Any) -> int:
+    """Count the numbers of the environment's `state()`; one that tells it only once it is reset, is."""
+    if isinstance(getattr(env, "state_space", None), spaces.Space):
+        return flatdim(env.state_space)
+    env.reset(seed=0)
+    return len(flat_state(env))
+
+
 class Frame(NamedTuple):
-    """What is known before a step: observations (N, O), who is present (N,), legal actions (N, A)."""
+    """What is known before a step: observations (N, O), who is present (N,), legal actions (N, A), the state (S,)."""
 
     observation: Floats
     present: Flags
     legal: Flags
+    state: Floats = _NO_STATE
 
 
 class Step(NamedTuple):
@@ -174,10 +213,14 @@ class ParallelGame:
         return self._frame(observations)
 
     def step(self, actions: Floats) -> Step:
-        """Play the actions (N, A) of the agents that are present."""
+        """Play the actions (N, A) of the agents that are present, in the networks' form."""
+        return self.play(self.team.decode(actions, list(self.env.agents)))
+
+    def play(self, actions: Mapping[str, Any]) -> Step:
+        """Play elements of the action spaces, of the agents that are present."""
         self._step += 1
         actors = list(self.env.agents)
-        observations, rewards, terminations, _, _ = self.env.step(self.team.decode(actions, actors))
+        observations, rewards, terminations, _, _ = self.env.step(dict(actions))
         reward = np.zeros(len(self.team.seats), np.float32)
         continues = np.zeros(len(self.team.seats), bool)
         for i, agent in enumerate(self.team.agents):
@@ -194,7 +237,17 @@ class ParallelGame:
         except ValueError as error:
             raise ValueError(f"{error} (step {self._step} of episode {self._episode})") from error
         agents = self.env.agents
-        return Frame(values, np.array([agent in agents for agent in self.team.agents]), legal)
+        present = np.array([agent in agents for agent in self.team.agents])
+        return Frame(values, present, legal, self._state() if self.team.state_size else _NO_STATE)
+
+    def _state(self) -> Floats:
+        values = flat_state(self.env)
+        if values.shape != (self.team.state_size,) or not np.isfinite(values).all():
+            raise ValueError(
+                f"state must be {self.team.state_size} finite numbers, got {values} "
+                f"(step {self._step} of episode {self._episode})"
+            )
+        return values
 
     def _reward(self, agent: str, rewards: Mapping[str, Any]) -> float:
         try:

@@ -31,7 +31,7 @@ def bootstrapped_target(r_t: Tensor, discount_t: Tensor, q_t: Tensor) -> Tensor:
         Lowe, Wu, Tamar, Harb, Abbeel, Mordatch (2017), Multi-Agent Actor-Critic for Mixed Cooperative-Competitive
         Environments, equation 6. Pardo, Tavakoli, Levdik, Kormushev (2018), Time Limits in Reinforcement Learning.
     """
-    _check_rank(2, r_t=r_t, discount_t=discount_t, q_t=q_t)
+    check_rank(2, r_t=r_t, discount_t=discount_t, q_t=q_t)
     return (r_t + discount_t * q_t).detach()
 
 
@@ -54,8 +54,8 @@ def critic_loss(q_tm1: Tensor, target_tm1: Tensor, present_tm1: Tensor) -> Tenso
     References:
         Lowe et al. (2017), equation 6.
     """
-    _check_rank(2, q_tm1=q_tm1, target_tm1=target_tm1, present_tm1=present_tm1)
-    return _mean_over((q_tm1 - target_tm1).square(), present_tm1)
+    check_rank(2, q_tm1=q_tm1, target_tm1=target_tm1, present_tm1=present_tm1)
+    return mean_over((q_tm1 - target_tm1).square(), present_tm1)
 
 
 def actor_loss(q_tm1: Tensor, outputs_tm1: Tensor, real: Tensor, present_tm1: Tensor, penalty: float) -> Tensor:
@@ -82,10 +82,10 @@ def actor_loss(q_tm1: Tensor, outputs_tm1: Tensor, real: Tensor, present_tm1: Te
     References:
         Lowe et al. (2017), equation 5; the penalty is in the code released with it.
     """
-    _check_rank(2, q_tm1=q_tm1, real=real, present_tm1=present_tm1)
-    _check_rank(3, outputs_tm1=outputs_tm1)
+    check_rank(2, q_tm1=q_tm1, real=real, present_tm1=present_tm1)
+    check_rank(3, outputs_tm1=outputs_tm1)
     squares = (outputs_tm1.square() * real[:, None]).sum(-1) / real.sum(-1, keepdim=True)
-    return _mean_over(penalty * squares - q_tm1, present_tm1)
+    return mean_over(penalty * squares - q_tm1, present_tm1)
 
 
 def nature_regression_loss(n_tm1: Tensor, r_t: Tensor, present_tm1: Tensor) -> Tensor:
@@ -107,8 +107,8 @@ def nature_regression_loss(n_tm1: Tensor, r_t: Tensor, present_tm1: Tensor) -> T
         >>> nature_regression_loss(torch.tensor([[1.0]]), torch.tensor([[3.0]]), torch.ones(1, 1))
         tensor([4.])
     """
-    _check_rank(2, n_tm1=n_tm1, r_t=r_t, present_tm1=present_tm1)
-    return _mean_over((n_tm1 - r_t).square(), present_tm1)
+    check_rank(2, n_tm1=n_tm1, r_t=r_t, present_tm1=present_tm1)
+    return mean_over((n_tm1 - r_t).square(), present_tm1)
 
 
 def nature_published_loss(n_tm1: Tensor, r_t: Tensor, present_tm1: Tensor, weight: float) -> Tensor:
@@ -135,16 +135,17 @@ def nature_published_loss(n_tm1: Tensor, r_t: Tensor, present_tm1: Tensor, weigh
         Zhang, Sun, Tao, Genc, Mallya, Basar (2020), Robust Multi-Agent Reinforcement Learning with Model Uncertainty,
         algorithm 1; the loss is as in the public code that descends from the authors'.
     """
-    _check_rank(2, n_tm1=n_tm1, r_t=r_t, present_tm1=present_tm1)
-    return _mean_over(n_tm1 + weight * (n_tm1 - r_t).square(), present_tm1)
+    check_rank(2, n_tm1=n_tm1, r_t=r_t, present_tm1=present_tm1)
+    return mean_over(n_tm1 + weight * (n_tm1 - r_t).square(), present_tm1)
 
 
-def _mean_over(values: Tensor, present: Tensor) -> Tensor:
+def mean_over(values: Tensor, present: Tensor) -> Tensor:
     """Average (N, B) over the transitions that count; 0 for an agent with none."""
     return (values * present).sum(1) / present.sum(1).clamp(min=1.0)
 
 
-def _check_rank(rank: int, **tensors: Tensor) -> None:
+def check_rank(rank: int, **tensors: Tensor) -> None:
+    """Raise, naming the tensor, unless all have this rank."""
     for name, tensor in tensors.items():
         if tensor.ndim != rank:
             raise ValueError(f"{name} must have rank {rank}, got shape {tuple(tensor.shape)}")

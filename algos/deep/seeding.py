@@ -19,7 +19,13 @@ def numpy_generator(seed: int, name: str) -> np.random.Generator:
 
 def torch_generator(seed: int, name: str) -> torch.Generator:
     """Return the torch stream of that name, on the CPU so that every device draws the same."""
-    return torch.Generator().manual_seed(int(_sequence(seed, name).generate_state(1, np.uint64)[0]))
+    return device_generator(seed, name, torch.device("cpu"))
+
+
+def device_generator(seed: int, name: str, device: torch.device) -> torch.Generator:
+    """Return the torch stream of that name on a device; kinds of devices draw differently."""
+    state = _sequence(seed, name).generate_state(1, np.uint64)[0]
+    return torch.Generator(device).manual_seed(int(state))
 
 
 def episode_seed(seed: int, episode: int) -> int:

@@ -104,6 +104,13 @@ class Seat:
             return np.minimum(np.maximum(point, low), high).astype(space.dtype).reshape(space.shape)
         return int(values.argmax()) + self._first
 
+    def element(self, values: npt.NDArray[np.float32]) -> Any:
+        """Turn numbers in the environment's units (an index first, if discrete) into an element of the action space."""
+        space = self.action_space
+        if isinstance(space, spaces.Box):
+            return values[: self.action_size].astype(space.dtype).reshape(space.shape)
+        return int(values[0])
+
     @cached_property
     def _box_shape(self) -> tuple[int, ...] | None:
         return self.seen_space.shape if isinstance(self.seen_space, spaces.Box) else None

@@ -11,8 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from algos.deep.games import Env
-    from algos.deep.nets import Floats
+    from algos.deep.games import Env, Floats
 
 _DEEPEST = 100  # a wrapper that answers every name would never end
 
@@ -23,11 +22,11 @@ class Means:
     def __init__(self) -> None:
         self._sums: dict[str, list[float]] = {}
 
-    def add(self, name: str, value: float) -> None:
-        """Count one value."""
+    def add(self, name: str, value: float, count: float = 1.0) -> None:
+        """Count one value, or the sum of `count` values."""
         entry = self._sums.setdefault(name, [0.0, 0.0])
         entry[0] += value
-        entry[1] += 1.0
+        entry[1] += count
 
     def take(self) -> dict[str, float]:
         """Return the means and start over."""

@@ -1,6 +1,7 @@
 """Experiments: what to run, on what, and where the results go."""
 
 from algos.experiments.config import RunConfig
+from algos.experiments.groups import measure_seeds, seed_folders, train_seeds
 from algos.experiments.measurement import Measurement
 from algos.experiments.parallel import run_all
 from algos.experiments.progress import Board, open_board
@@ -18,8 +19,11 @@ __all__ = [
     "import_environment",
     "load_policy",
     "measure",
+    "measure_seeds",
     "open_board",
     "run",
     "run_all",
+    "seed_folders",
     "train",
+    "train_seeds",
 ]

@@ -123,6 +123,11 @@ class Measurement:
         return Switch(self.action)
 
 
+def nature_named(name: str) -> Any:
+    """Return the nature that a measurement calls by this name."""
+    return _NATURES[name]
+
+
 def _one_for_all(sets: Mapping[str, Any], agents: Sequence[str]) -> Any:
     """Say it once where all agents have the same set."""
     first = next(iter(sets.values()))

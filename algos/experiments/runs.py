@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,24 +13,22 @@ from typing import Any
 import torch
 from stable_baselines3.common.logger import Logger
 
-from algos.deep import MADDPG, RMADDPG, MADDPGConfig, RMADDPGConfig
+from algos.deep import SideBySide
+from algos.deep.memory import keep_memory
+from algos.experiments.algorithms import ALGORITHMS, Trainer
 from algos.experiments.config import RunConfig
 from algos.experiments.metrics import MetricsFile
 from algos.experiments.progress import Board, Silent
 from algos.experiments.provenance import provenance
-from algos.experiments.watch import LatestReturn, Watch
+from algos.experiments.watch import LatestReturn, Watch, callbacks_of
 from robust_envs.evaluation import Evaluation, Summary
 from robust_envs.files import write_json
 
 __all__ = ["RunFolder", "load_policy", "measure", "run", "train"]
 
-Trainer = MADDPG | RMADDPG
-_ALGORITHMS: Mapping[str, tuple[type[Trainer], Callable[..., Any]]] = {
-    "maddpg": (MADDPG, MADDPGConfig),
-    "rmaddpg": (RMADDPG, RMADDPGConfig),
-}
 _LOG_INTERVAL = 40
-_MAY_CHANGE = ("steps", "device", "threads", "checkpoint_every", "measurement")
+_WATCHING = ("eval_every", "eval_episodes", "keep_best")  # training does not notice it
+_MAY_CHANGE = ("steps", "device", "threads", "checkpoint_every", "measurement", *_WATCHING)
 
 
 @dataclass(frozen=True)
@@ -62,6 +60,11 @@ class RunFolder:
     def checkpoint(self) -> Path:
         """The last checkpoint: a folder, replaced atomically."""
         return self.path / "checkpoints" / "last"
+
+    @property
+    def best(self) -> Path:
+        """The policy with the best robust return so far, where it is kept."""
+        return self.path / "checkpoints" / "best"
 
     @property
     def clock(self) -> Path:
@@ -105,6 +108,8 @@ class RunFolder:
             mine, theirs = getattr(config, name), getattr(begun, name)
             if name not in _MAY_CHANGE and mine != theirs:
                 raise ValueError(f"{name} must be {theirs!r}, as the run in {self.path} was begun with, got {mine!r}")
+        if config.schedule is not None and config.steps != begun.steps:
+            raise ValueError(f"steps must be {begun.steps}, over which the level grows, got steps={config.steps}")
         if config.steps < begun.steps:
             raise ValueError(f"steps must be >= {begun.steps}, as the run was begun with, got steps={config.steps}")
 
@@ -149,13 +154,14 @@ def train(
     else:
         folder.check_new()
     torch.set_num_threads(config.threads)
-    trainer = _make_trainer(config, folder)
+    keep_memory()
+    trainer = make_trainer(config, folder)
     # Written only now: what cannot be made leaves no folder behind.
     config.save(folder.config)
     at = f"from step {trainer.num_timesteps:,} to" if trainer.num_timesteps else "for"
     board.say(f"{config.env or config.task}: {config.name}, {at} {config.steps:,} steps, into {folder.path}")
-    _write_provenance(config, folder, trainer)
-    latest = LatestReturn(config.find_task().team or trainer.env.possible_agents)  # type: ignore[union-attr]
+    write_provenance(config, folder, trainer)
+    latest = LatestReturn(config.find_task().team or agents_of(trainer.env))
     metrics = MetricsFile(folder.metrics, until=trainer.num_timesteps)
     trainer.set_logger(Logger(folder=None, output_formats=[metrics, latest]))
     _learn(trainer, config, folder, latest, board)
@@ -176,7 +182,8 @@ def _learn(trainer: Trainer, config: RunConfig, folder: RunFolder, latest: Lates
         return
     try:
         left = config.steps - trainer.num_timesteps
-        trainer.learn(left, callback=watch, log_interval=_LOG_INTERVAL, reset_num_timesteps=False)
+        callbacks = [watch, *callbacks_of(config, folder.best)]
+        trainer.learn(left, callback=callbacks, log_interval=log_interval(config), reset_num_timesteps=False)
     except KeyboardInterrupt:
         # A second Ctrl-C breaks into an episode, where nothing can be resumed from: the last checkpoint stays.
         if watch.between_episodes:
@@ -219,15 +226,19 @@ def load_policy(out: str | os.PathLike[str], *, device: str = "cpu") -> Trainer:
         ValueError: when there is no run, no checkpoint yet, or a damaged one.
     """
     folder = RunFolder(Path(out))
-    kind, _ = _ALGORITHMS[folder.read_config().algo]
+    kind, _ = ALGORITHMS[folder.read_config().algo]
     if not folder.checkpoint.exists():
         raise ValueError(f"run must have a checkpoint, got {folder.path} which has none yet")
     return kind.load(folder.checkpoint, device=device)
 
 
-def _make_trainer(config: RunConfig, folder: RunFolder) -> Trainer:
-    kind, settings = _ALGORITHMS[config.algo]
-    env = config.make_training_env()
+def make_trainer(config: RunConfig, folder: RunFolder, *, seeds: Sequence[int] = ()) -> Trainer:
+    """Make the trainer of a run, or of several seeds together, or load it from the folder's checkpoint."""
+    kind, settings = ALGORITHMS[config.algo]
+    envs = [config.make_training_env() for _ in seeds or [config.seed]]
+    env: Any = envs if seeds else envs[0]
+    if seeds and config.backend == "vmas":
+        env = SideBySide(envs)
     if folder.checkpoint.exists():
         return kind.load(folder.checkpoint, env, device=config.device)
     try:
@@ -237,10 +248,20 @@ def _make_trainer(config: RunConfig, folder: RunFolder) -> Trainer:
         raise ValueError(
             f"trainer must hold settings of {config.algo} ({known}), got {dict(config.trainer)}"
         ) from error
-    return kind(env, chosen, seed=config.seed, device=config.device)
+    return kind(env, chosen, seeds=list(seeds) or [config.seed], device=config.device)
 
 
-def _write_provenance(config: RunConfig, folder: RunFolder, trainer: Trainer) -> None:
+def agents_of(env: Any) -> Sequence[str]:
+    """Name the agents of an environment or of many games."""
+    return tuple(getattr(env, "possible_agents", None) or env.agents)
+
+
+def log_interval(config: RunConfig) -> int:
+    """Tell after how many episodes a line is logged: a wave of many games is one of them."""
+    return 1 if config.backend == "vmas" else _LOG_INTERVAL
+
+
+def write_provenance(config: RunConfig, folder: RunFolder, trainer: Trainer) -> None:
     found = provenance(config, device=str(trainer.device))
     if folder.provenance.exists():
         begun = json.loads(folder.provenance.read_text())

@@ -11,7 +11,12 @@ from typing import Any
 
 from pettingzoo import ParallelEnv
 
+from algos.experiments.particles import DirectParticles
+
 __all__ = ["TASKS", "Task", "find_task", "import_environment"]
+
+
+_HORIZON = 25
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,8 @@ class Task:
         options: keyword arguments of the function.
         team: agents whose rewards make up the team's return; empty for all of them.
         actions: whether the function takes `continuous_actions`, as those of mpe2 do.
+        scenario: name of the same task in VMAS, where there is one. Observations and physics differ there: numbers
+            of the two are not to be compared.
     """
 
     name: str
@@ -31,6 +38,7 @@ class Task:
     options: Mapping[str, Any] = field(default_factory=dict)
     team: tuple[str, ...] = ()
     actions: bool = False
+    scenario: str | None = None
 
     def make(self, *, continuous: bool = False) -> ParallelEnv[str, Any, Any]:
         """Build the environment, naked.
@@ -50,11 +58,13 @@ class Task:
         env = import_environment(self.entry)(**options)
         if not isinstance(env, ParallelEnv):
             raise TypeError(f"env must build a PettingZoo ParallelEnv, got {type(env).__name__} from {self.entry}")
-        return env
+        # Only our own tasks: an environment that a user built, or changed, is played as it is.
+        return DirectParticles(env) if self.scenario is not None else env
 
 
 def _particles(name: str, module: str, team: tuple[str, ...] = ()) -> Task:
-    return Task(name, f"mpe2.{module}:parallel_env", {"max_cycles": 25}, team, actions=True)
+    scenario = module.removesuffix("_v3")  # VMAS has the same tasks under the names that both took over
+    return Task(name, f"mpe2.{module}:parallel_env", {"max_cycles": _HORIZON}, team, actions=True, scenario=scenario)
 
 
 _ALL = (

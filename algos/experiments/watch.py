@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter
 
+from algos.deep import EvaluateAtEpisodeEnd, UncertaintySchedule
+from algos.deep.schedules import read_schedule
+from algos.experiments.config import RunConfig
+from algos.experiments.measurement import nature_named
 from algos.experiments.progress import Board
 
-__all__ = ["LatestReturn", "Watch"]
+__all__ = ["LatestReturn", "Watch", "callbacks_of"]
 
 _SHOW_EVERY = 0.1  # seconds: the eye sees no more
 
@@ -50,14 +55,17 @@ class Watch(BaseCallback):
         self._board, self._name, self._latest = board, name, latest
         self._every, self._checkpoint = every, checkpoint
         self._shown = -_SHOW_EVERY
+        self._before = 0
         self.between_episodes = True
 
     def _on_training_start(self) -> None:
+        self._before = self.model.num_timesteps
         self._show()
 
     def _on_step(self) -> bool:
         self.between_episodes = self.locals["game"].over
-        if self.num_timesteps % self._every == 0:
+        before, self._before = self._before, self.num_timesteps
+        if self.num_timesteps // self._every > before // self._every:  # many games step by many at a time
             self._checkpoint()
         if time.monotonic() >= self._shown + _SHOW_EVERY:
             self._show()
@@ -69,3 +77,31 @@ class Watch(BaseCallback):
     def _show(self) -> None:
         self._shown = time.monotonic()
         self._board.update(self._name, self.num_timesteps, value=self._latest.value)
+
+
+def callbacks_of(config: RunConfig, best: Path) -> list[BaseCallback]:
+    """Make what a run's configuration asks for: a schedule of its level, evaluations, a folder for the best policy."""
+    found: list[BaseCallback] = []
+    if config.schedule is not None:
+        factor = read_schedule(config.schedule)
+        radius = {"reward": lambda progress: config.radius * factor(progress)}
+        found.append(UncertaintySchedule(radius, total_timesteps=config.steps))
+    if config.eval_every:
+        found.append(_evaluations(config, best))
+    return found
+
+
+def _evaluations(config: RunConfig, best: Path) -> EvaluateAtEpisodeEnd:
+    env, measurement = config.make_env(), config.measurement
+    sets = measurement.channels(env)
+    env.close()
+    return EvaluateAtEpisodeEnd(
+        config.make_env,
+        every=config.eval_every,
+        episodes=config.eval_episodes,
+        seed=measurement.seed + 1,  # apart from the final test, for which the best would else be chosen
+        natures={name: nature_named(name) for name in measurement.natures},
+        team=config.find_task().team or None,
+        best=best if config.keep_best else None,
+        **sets,
+    )

@@ -24,10 +24,13 @@ def train(
     task: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="TASK", help_behavior_hint="")] = None,
     /,
     *,
-    algo: Literal["rmaddpg", "maddpg"] = "rmaddpg",
+    algo: Literal["rmaddpg", "maddpg", "matd3", "m3ddpg", "rmaac", "iql", "vdn", "qmix"] = "rmaddpg",
     level: float = 1.0,
     steps: int = 100_000,
     seed: int = 0,
+    seeds: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint="")] = (),
+    backend: Literal["mpe2", "vmas"] = "mpe2",
+    games: int = 128,
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None,
     resume: Flag = False,
     env: Annotated[str | None, tyro.conf.arg(metavar="MODULE:FUNCTION", help_behavior_hint="")] = None,
@@ -35,6 +38,11 @@ def train(
     device: str = "auto",
     threads: int = 1,
     checkpoint_every: Annotated[int, tyro.conf.arg(metavar="STEPS")] = 25_000,
+    schedule: Annotated[str | None, tyro.conf.arg(metavar="SHAPE", help_behavior_hint="")] = None,
+    eval_every: Annotated[int, tyro.conf.arg(metavar="STEPS")] = 0,
+    keep_best: Flag = False,
+    compile: Flag = False,  # noqa: A002 - the flag's name
+    precision: Literal["float32", "bfloat16"] = "float32",
     episodes: int = 100,
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE", help_behavior_hint="")] = (),  # noqa: A002 - the flag's name
 ) -> int:
@@ -46,10 +54,13 @@ def train(
 
     Args:
         task: cooperative-navigation, keep-away, physical-deception or predator-prey.
-        algo: R-MADDPG, or plain MADDPG.
+        algo: The trainer; each has a page in the documentation.
         level: How noisy rewards are in training: standard deviation of a Gaussian cut at twice it; 0 for none.
         steps: Environment steps.
         seed: Of everything random.
+        seeds: Several seeds, trained together in this process; each gets a folder of its own in --out.
+        backend: One game of mpe2, as in the papers, or many of VMAS at once (its worlds differ a little).
+        games: Games at once with VMAS, for each seed.
         out: Folder of the run; runs/TASK/ALGO-levelLEVEL-seedSEED by default.
         resume: Go on with a run from its last checkpoint; --out alone says which.
         env: Train on an environment of your own: package.module:function that builds a PettingZoo ParallelEnv.
@@ -57,6 +68,11 @@ def train(
         device: cpu, cuda, or auto.
         threads: Of torch; networks this small are fastest with 1.
         checkpoint_every: Environment steps between two checkpoints.
+        schedule: How the level grows to --level: linear:0:1:0.5, cosine:0:1 or stairs:0:0.5:1, factors over the run.
+        eval_every: Environment steps between evaluations of nominal and robust return; 0 for none.
+        keep_best: Keep the policy with the best robust return in checkpoints/best.
+        compile: Have torch.compile make the update; it needs a C++ compiler and minutes.
+        precision: Of the products in an update.
         episodes: Of the test at the end, at each of three levels.
         set: Settings of the algorithm, e.g. --set nature=regression actor_learning_rate=0.001.
     """
@@ -70,18 +86,46 @@ def train(
         "steps": steps,
         "seed": seed,
         "continuous": continuous,
+        "backend": backend,
+        "games": games,
         "device": device,
         "threads": threads,
         "checkpoint_every": checkpoint_every,
-        "trainer": _settings(set),
+        "schedule": schedule,
+        "eval_every": eval_every,
+        "keep_best": keep_best,
+        "trainer": {**_faster(compile, precision), **_settings(set)},
         "measurement": Measurement(episodes=episodes),
     }
     if task is None and env is None and not (resume and out is not None):
         raise ValueError(f"TASK must be given: {', '.join(TASKS)}, or an environment of your own with --env")
     label = None if task is None and env is None else find_task(task, env=env).name
-    folder = Path("runs", str(label).replace(":", "-"), f"{algo}-level{level:g}-seed{seed}") if out is None else out
-    config = _resumed(given, folder) if resume else RunConfig(**{**given, "task": label})  # type: ignore[arg-type]
-    return _run(config, folder, resume=resume)
+    which = f"seeds{'-'.join(map(str, seeds))}" if seeds else f"seed{seed}"
+    kind = algo if backend == "mpe2" else f"{algo}-{backend}"
+    folder = Path("runs", str(label).replace(":", "-"), f"{kind}-level{level:g}-{which}") if out is None else out
+    begun = folder / f"seed{seeds[0]}" if seeds else folder
+    config = _resumed(given, begun) if resume else RunConfig(**{**given, "task": label})  # type: ignore[arg-type]
+    return _run_together(config, seeds, folder, resume=resume) if seeds else _run(config, folder, resume=resume)
+
+
+def _run_together(config: RunConfig, seeds: Sequence[int], out: Path, *, resume: bool) -> int:
+    from algos.experiments import measure_seeds, open_board, train_seeds
+    from robust_envs.commands.screen import say, show_progress
+
+    name = f"{config.algo}, level {config.level:g}, {len(seeds)} seeds"
+    try:
+        with open_board({name: config.steps}) as board:
+            train_seeds(config, seeds, out, resume=resume, board=board)
+        with show_progress("test") as progress:
+            summaries = measure_seeds(out, seeds, progress=progress)
+    except KeyboardInterrupt:
+        say(f"stopped; to go on: {_resume_command(out, seeds)}")
+        raise
+    for seed, summary in zip(seeds, summaries, strict=True):
+        nominal, perturbed = (summary[name]["mean"] for name in ("nominal_return", "perturbed_return"))
+        say(f"seed {seed}: nominal return {nominal:.1f}, perturbed {perturbed:.1f}")
+    say(f"{summaries[0]['env_steps_per_second']:,} steps/s of all seeds; all numbers in {out}")
+    return 0
 
 
 def _resumed(given: dict[str, Any], out: Path) -> RunConfig:
@@ -106,6 +150,12 @@ def _settings(pairs: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+def _faster(compiled: bool, precision: str) -> dict[str, Any]:
+    asked = {"compile": compiled, "precision": precision}
+    usual = {"compile": False, "precision": "float32"}
+    return {name: value for name, value in asked.items() if value != usual[name]}
+
+
 def _run(config: RunConfig, out: Path, *, resume: bool) -> int:
     from algos.experiments import measure, open_board
     from algos.experiments import train as train_run
@@ -127,6 +177,7 @@ def _run(config: RunConfig, out: Path, *, resume: bool) -> int:
     return 0
 
 
-def _resume_command(out: Path) -> str:
+def _resume_command(out: Path, seeds: Sequence[int] = ()) -> str:
     program = ["robust-envs"] if Path(sys.argv[0]).stem == "robust-envs" else ["python", "-m", "robust_envs.cli"]
-    return shlex.join([*program, "train", "--resume", "--out", str(out)])
+    several = ["--seeds", *map(str, seeds)] if seeds else []
+    return shlex.join([*program, "train", "--resume", *several, "--out", str(out)])

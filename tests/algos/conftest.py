@@ -97,10 +97,27 @@ def mixed_game(**options):
     return Toy(*seats, lambda actions: dict.fromkeys(("early", "late", "masked"), 1.0), **options)
 
 
+def box_game(**options):
+    """Make a game of three agents that differ in their spaces, all observations boxes; "early" may die."""
+    seats = team_of(
+        early=(box(3), spaces.Discrete(3, start=5)),
+        late=(box(2), box(2, -3.0, 5.0)),
+        third=(box(1), spaces.Discrete(4)),
+    )
+
+    def reward(actions):
+        moved = float(actions["late"][0])
+        return {"early": moved, "late": -(moved**2), "third": float(actions["third"]) * moved}
+
+    return Toy(*seats, reward, horizon=5, terminate=False, deaths={"early": 3}, **options)
+
+
 @pytest.fixture
 def toys():
     """Offer the games."""
-    return SimpleNamespace(Toy=Toy, box=box, team_of=team_of, matrix_game=matrix_game, mixed_game=mixed_game)
+    return SimpleNamespace(
+        Toy=Toy, box=box, team_of=team_of, matrix_game=matrix_game, mixed_game=mixed_game, box_game=box_game
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -296,7 +296,8 @@ def test_asked_to_stop_training_finishes_the_episode(model):
         ({"buffer_capacity": 10}, "buffer_capacity must be >= 1024"),
         ({"learning_starts": 2_000_000}, "buffer_capacity must be >= 2000000"),
         ({"continuous": "sigmoid"}, "continuous must be one of 'tanh', 'softmax', got continuous='sigmoid'"),
-        ({"nature": "set"}, "nature must be one of"),
+        ({"nature": "worst"}, "nature must be one of"),
+        ({"nature": "set"}, "reward_set must be given"),
         ({"nature_weight": -1.0}, "nature_weight must be finite and > 0"),
     ],
 )

@@ -42,6 +42,7 @@ def test_all_holds_what_the_readme_needs(project):
         "plot",
         "algos",
         "envs",
+        "vmas",
         "fast",
         "test",
         "dev",
