@@ -43,6 +43,7 @@ def test_all_holds_what_the_readme_needs(project):
         "algos",
         "envs",
         "fast",
+        "ray",
         "test",
         "dev",
     }
