@@ -1,4 +1,4 @@
-"""The command line: `robust-envs train | evaluate | curve | solve | falsify | replay | shrink`.
+"""The command line: `robust-envs train | evaluate | curve | sweep | solve | falsify | replay | shrink`.
 
 Whatever a command needs is imported when it is called.
 """
@@ -21,6 +21,7 @@ _EXTRAS = {
     "safetensors": "algos",
     "mpe2": "envs",
     "matplotlib": "plot",
+    "ray": "ray",
 }
 _OURS = tuple(str(Path(__file__).resolve().parents[1] / package) + os.sep for package in ("robust_envs", "algos"))
 

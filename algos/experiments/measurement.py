@@ -81,16 +81,24 @@ class Measurement:
         }
         return {channel: _one_for_all(sets, agents) for channel, sets in by_agent.items() if sets}
 
-    def evaluate(self, policy: Any, config: RunConfig, *, progress: Progress | None = None) -> Evaluation:
+    def evaluate(
+        self, policy: Any, config: RunConfig, *, executor: Any = None, progress: Progress | None = None
+    ) -> Evaluation:
         """Evaluate one policy on the task of a run."""
-        return evaluate(policy, config.make_env, progress=progress, **self._arguments(config))
+        return evaluate(policy, config.make_env, executor=executor, progress=progress, **self._arguments(config))
 
     def curve(
-        self, policies: Mapping[str, Any], config: RunConfig, *, progress: Progress | None = None
+        self,
+        policies: Mapping[str, Any],
+        config: RunConfig,
+        *,
+        executor: Any = None,
+        progress: Progress | None = None,
     ) -> RobustnessCurve:
         """Evaluate several policies on the task of a run, in common random numbers."""
         title = config.task if config.env is None else config.env
-        return robustness_curve(policies, config.make_env, title=title, progress=progress, **self._arguments(config))
+        told: dict[str, Any] = {"title": title, "progress": progress}
+        return robustness_curve(policies, config.make_env, executor=executor, **told, **self._arguments(config))
 
     def _arguments(self, config: RunConfig) -> dict[str, Any]:
         env = config.make_env()

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from robust_envs.commands.evaluate import Natures
+from robust_envs.commands.spreading import Cluster, Workers, chosen_executor
 from robust_envs.files import write_atomic
 
 if TYPE_CHECKING:
     from algos.experiments import RunConfig
 
-__all__ = ["curve"]
+__all__ = ["curve", "same_method"]
 
 
 def curve(
@@ -33,6 +34,8 @@ def curve(
     seed: int = 10_000,
     random: bool = True,
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("curve"),
+    workers: Workers = None,
+    ray: Cluster = None,
 ) -> int:
     """Draw how the return of trained runs falls as the world departs from the model, run beside run.
 
@@ -51,6 +54,8 @@ def curve(
         seed: Of the test.
         random: Draw a policy that acts at random as well.
         out: Folder for the files.
+        workers: Processes to play in; the numbers are the same.
+        ray: Address of a Ray cluster to play on.
     """
     from algos.experiments import Measurement, RunFolder
     from robust_envs.commands.screen import say, show_curve, show_methods, show_progress
@@ -69,11 +74,12 @@ def curve(
     configs = [RunFolder(path).read_config() for path in runs]
     _check_one_task(runs, configs)
     policies = _named(runs, configs)
-    methods = _methods(policies, configs)
+    methods = same_method(policies, configs)
     if random:
         policies["random"] = RandomPolicy(configs[0].make_env())
+    executor = chosen_executor(workers, ray)
     with show_progress("episodes") as progress:
-        found = measurement.curve(policies, configs[0], progress=progress)
+        found = measurement.curve(policies, configs[0], executor=executor, progress=progress)
     show_curve(found)
     write_atomic(out / "curve.csv", found.to_csv())
     found.save(out / "curve.json")
@@ -99,7 +105,7 @@ def _named(runs: Sequence[Path], configs: Sequence[RunConfig]) -> dict[str, Any]
     return {name: load_policy(path) for name, path in zip(unique, runs, strict=True)}
 
 
-def _methods(names: Iterable[str], configs: Sequence[RunConfig]) -> dict[str, list[str]]:
+def same_method(names: Iterable[str], configs: Sequence[RunConfig]) -> dict[str, list[str]]:
     """Find the runs that differ in nothing but the seed: for each such method the names of its runs."""
     alike: dict[str, list[tuple[RunConfig, str]]] = {}
     for name, config in zip(names, configs, strict=False):  # behind the runs stands the random policy

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from robust_envs.commands.spreading import Cluster, Workers, chosen_executor
 from robust_envs.files import write_atomic
 
 __all__ = ["evaluate"]
@@ -27,6 +28,8 @@ def evaluate(
     seed: int = 10_000,
     agents: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None,
+    workers: Workers = None,
+    ray: Cluster = None,
 ) -> int:
     """Test a trained run: its return, as observations, actions and rewards depart from the model.
 
@@ -43,6 +46,8 @@ def evaluate(
         seed: Of the test; the same seed gives every policy the same starts and the same luck.
         agents: Show every agent, not only the team.
         out: Folder for the files, instead of the run's.
+        workers: Processes to play in; the numbers are the same.
+        ray: Address of a Ray cluster to play on.
     """
     from algos.experiments import Measurement, RunFolder, load_policy
     from robust_envs.commands.screen import say, show_evaluation, show_progress
@@ -58,8 +63,9 @@ def evaluate(
         seed=seed,
     )
     config, policy = RunFolder(run).read_config(), load_policy(run)
+    executor = chosen_executor(workers, ray)
     with show_progress("episodes") as progress:
-        found = measurement.evaluate(policy, config, progress=progress)
+        found = measurement.evaluate(policy, config, executor=executor, progress=progress)
     rows = found.table(agents=None if agents else (TEAM,))
     if reward == 0:
         rows = tuple(row for row in rows if row.reward == "nominal")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -15,6 +15,8 @@ from robust_envs.channels import WORLD
 from robust_envs.evaluation.results import TEAM, Episodes, Evaluation
 from robust_envs.evaluation.rollouts import Played, play, seeded_globals
 from robust_envs.evaluation.sources import make_source
+from robust_envs.evaluation.spreading import Told, shares
+from robust_envs.executors import Executor, make_executor
 from robust_envs.natures import Uniform
 from robust_envs.policies import check_policy
 from robust_envs.sets import UncertaintySet, towards_nominal
@@ -25,6 +27,8 @@ from robust_envs.wrap import robust
 __all__ = ["evaluate"]
 
 Progress = Callable[[int, int], None]
+Place = tuple[str, float]  # nature and level; without a name at level 0
+Both = tuple[dict[str, float], Played]  # nominal returns, and what was given
 
 
 def evaluate(
@@ -41,6 +45,7 @@ def evaluate(
     env_seed: int | None = None,
     deterministic: bool = True,
     team: Sequence[str] | None = None,
+    executor: Any = None,
     progress: Progress | None = None,
     **others: Any,
 ) -> Evaluation:
@@ -67,7 +72,10 @@ def evaluate(
         deterministic: handed to the policy's `predict`. A policy that explores through Python's, numpy's or torch's
             global generator, or has a method `reseed(seed)`, explores alike in every evaluation.
         team: agents whose rewards make up the team's return; all of them by default.
-        progress: called with (episodes done, episodes in all) after each episode.
+        executor: where episodes are played: in this process by default, `"process"` (as many as there are cores),
+            `"ray"`, or an executor such as `robust_envs.executors.Ray(address)`. Returns are the same everywhere.
+            Policy, environment and natures travel as cloudpickle; each process has its own copy.
+        progress: called with (episodes done, episodes in all) after each episode, with an executor after several.
 
     Returns:
         An `Evaluation`; its `table()` has mean, 95% interval, CVaR at 10% and worst episode by agent and team.
@@ -107,7 +115,7 @@ def evaluate(
         deterministic=deterministic,
         progress=progress,
     )
-    cells = plan.run()
+    cells = plan.run(make_executor(executor))
     return Evaluation(
         cells=cells,
         team=_checked_team(team, cells),
@@ -131,19 +139,33 @@ class _Plan:
     deterministic: bool
     progress: Progress | None
 
-    def run(self) -> tuple[Episodes, ...]:
+    def run(self, executor: Executor | None) -> tuple[Episodes, ...]:
         self._try_out()
         # At level 0 there is no nature: one cell serves all of them.
-        naked = self._cell("", 0.0, None, 0) if self.levels[0] == 0.0 else None
-        done, cells = int(naked is not None), []
-        for name, nature in self.natures.items():
-            for level in self.levels:
-                if level == 0.0 and naked is not None:
-                    cells.append(Episodes(name, level, naked.nominal, naked.perturbed, naked.lengths))
-                    continue
-                cells.append(self._cell(name, level, nature, done))
-                done += 1
-        return tuple(cells)
+        places = [("", 0.0)] if self.levels[0] == 0.0 else []
+        places += [(name, level) for name in self.natures for level in self.levels if level > 0.0]
+        told = Told(self.progress, self.episodes * len(places))
+        if executor is None:
+            found = {place: self.play(*place, 0, self.episodes, told.one_more) for place in places}
+        else:
+            found = self._spread(executor, places, told)
+        return tuple(
+            self._cell(name, level, found[name if level > 0.0 else "", level])
+            for name in self.natures
+            for level in self.levels
+        )
+
+    def _spread(self, executor: Executor, places: Sequence[Place], told: Told) -> dict[Place, list[Both]]:
+        tasks = shares(places, self.episodes, executor.workers)
+        plan = replace(self, progress=None)
+        played: dict[int, list[Both]] = {}
+        for number, result in executor.run(lambda task, _: plan.play(*task), tasks):
+            played[number] = result
+            told.more(len(result))
+        found: dict[Place, list[Both]] = {place: [] for place in places}
+        for number, (name, level, _, _) in enumerate(tasks):
+            found[name, level] += played[number]
+        return found
 
     def _try_out(self) -> None:
         """Wrap once for each nature before anything is played: what does not fit is told at once."""
@@ -151,17 +173,23 @@ class _Plan:
             for nature in self.natures.values():
                 self._wrapped(self._source(), self.levels[-1], nature).close()
 
-    def _cell(self, name: str, level: float, nature: Any, cells_done: int) -> Episodes:
-        uncertain = sum(level > 0.0 for level in self.levels) * len(self.natures)
-        total = self.episodes * (uncertain + (self.levels[0] == 0.0))
-        played, nominal = [], []
+    def play(
+        self, name: str, level: float, first: int, stop: int, each: Callable[[], None] = lambda: None
+    ) -> list[Both]:
+        """Play episodes first, first + 1, ... before stop: their numbers decide what happens in them."""
+        found = []
         source = self._source()
-        with closing(self._wrapped(source, level, nature)) as env:
-            for k in range(self.episodes):
-                played.append(self._episode(env, k))
-                nominal.append(dict(source.nominal))
-                if self.progress is not None:
-                    self.progress(cells_done * self.episodes + k + 1, total)
+        with closing(self._wrapped(source, level, self.natures.get(name))) as env:
+            if first and isinstance(env, Layer):
+                env.skip_episodes(first)
+            for k in range(first, stop):
+                played = self._episode(env, k)
+                found.append((dict(source.nominal), played))
+                each()
+        return found
+
+    def _cell(self, name: str, level: float, found: Sequence[Both]) -> Episodes:
+        nominal, played = zip(*found, strict=True)
         lengths = tuple(episode.length for episode in played)
         return Episodes(name, level, _by_agent(nominal), _by_agent([episode.returns for episode in played]), lengths)
 

@@ -57,6 +57,10 @@ class Layer:
     def radius(self, value: float | Mapping[str, float]) -> None:
         self._perturber.set_radius(value)
 
+    def skip_episodes(self, number: int) -> None:
+        """Count so many episodes as played: natures that count them, such as a curriculum, go on behind them."""
+        self._perturber.skip_episodes(number)
+
     @property
     def robust_layers(self) -> int:
         """Number of robust layers from this one inwards; processes ask for it, they cannot look inside each other."""

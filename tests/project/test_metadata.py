@@ -44,6 +44,7 @@ def test_all_holds_what_the_readme_needs(project):
         "envs",
         "vmas",
         "fast",
+        "ray",
         "test",
         "dev",
     }

@@ -1,0 +1,132 @@
+"""Work in processes of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from robust_envs.executors.base import Hear, Work, check_attempts, cores, freeze, thaw, whole
+
+__all__ = ["Processes"]
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Do tasks in several processes, each started afresh.
+
+    Args:
+        workers: Processes at a time, >= 1; as many as there are cores by default.
+
+    Raises:
+        ValueError: If workers < 1.
+        TypeError: If workers is no whole number.
+
+    Example:
+        >>> Processes(2).workers
+        2
+    """
+
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "workers", whole("workers", self.workers or cores()))
+
+    def run(self, work: Work, tasks: Sequence[Any], *, hear: Hear | None = None) -> Iterator[tuple[int, Any]]:
+        """Do all tasks, see `Executor`."""
+        context = multiprocessing.get_context("spawn")
+        frozen, told, stop = freeze(work), context.Queue(), context.Event()
+        left, lost = set(range(len(tasks))), 0
+        with _listening(told, hear):
+            while left:
+                before = len(left)
+                with _pool(min(self.workers, len(left)), context, (frozen, told, stop)) as pool:
+                    futures = {pool.submit(_do, number, tasks[number]): number for number in sorted(left)}
+                    for number, result in _ends(futures):
+                        left.discard(number)
+                        yield number, result
+                if left:  # a pool breaks as a whole, and nobody knows under whom
+                    lost = 1 if len(left) < before else lost + 1
+                    check_attempts(lost, "a process was killed, or out of memory", hear)
+
+
+@contextmanager
+def _pool(workers: int, context: Any, arguments: tuple[Any, ...]) -> Iterator[ProcessPoolExecutor]:
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=arguments)
+    try:
+        yield pool
+    except BaseException:  # Ctrl-C above all: hand it on, so that who trains writes a checkpoint
+        arguments[-1].set()
+        for child in multiprocessing.active_children():
+            with suppress(ProcessLookupError):
+                os.kill(child.pid or 0, signal.SIGINT)
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ends(futures: dict[Future[Any], int]) -> Iterator[tuple[int, Any]]:
+    """Yield what was done; leave out what was lost with its process."""
+    for future in as_completed(futures):
+        with suppress(BrokenProcessPool):
+            yield futures[future], future.result()
+
+
+@contextmanager
+def _listening(told: Any, hear: Hear | None) -> Iterator[None]:
+    """Pass on what workers tell, from a thread; all of it before the end."""
+    if hear is None:
+        yield
+        return
+    over = threading.Event()
+
+    def listen() -> None:
+        while True:
+            try:
+                number, text = told.get(timeout=0.1)
+            except queue.Empty:
+                if over.is_set():
+                    return
+                continue
+            hear(number, text)
+
+    thread = threading.Thread(target=listen, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+class _Here:
+    """What a process of the pool keeps between its tasks."""
+
+    work: Work
+    told: Any
+    stop: Any
+
+
+def _start(frozen: bytes, told: Any, stop: Any) -> None:
+    with suppress(AttributeError, OSError):
+        os.setsid()  # out of the terminal's reach: the parent hands Ctrl-C on, once
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # but to who works
+    _Here.work, _Here.told, _Here.stop = staticmethod(thaw(frozen)), told, stop
+
+
+def _do(number: int, task: Any) -> Any:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        if _Here.stop.is_set():
+            raise KeyboardInterrupt
+        return _Here.work(task, lambda text: _Here.told.put((number, text)))
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
