@@ -91,6 +91,13 @@ class View:
         """Return the loss."""
         return float(loss(self.tensor(delta)).sum().detach())
 
+    def outputs(self, shown: Tensor) -> Tensor:
+        """Return the scores of discrete actions, shape (B, A), or the mean of continuous ones, shape (B, m)."""
+        answer = self._answer(shown)
+        if isinstance(answer, Tensor):
+            return answer
+        return answer.logits if isinstance(answer, Categorical) else answer.mean
+
     def divergence(self, true: Tensor, shown: Tensor) -> Tensor:
         """Return how far what the policy does at `shown` is from what it does at `true`."""
         before, after = self._answer(true), self._answer(shown)

@@ -32,7 +32,7 @@ __all__ = ["Hunt", "Progress", "begin"]
 Progress = Callable[[int, float], None]
 _REPEAT = ("auto", "signs", "steer", "cem", "cma", "segments", "noise", "pgd")  # natures that do the same again
 _UNSEEN = 1_000_000  # starts for the transfer of rules are counted from here, so that no search has met them
-_ELSEWHERE = 4  # other starts on which short rules are compared
+_ELSEWHERE = 10  # other starts on which short rules are compared
 
 
 @dataclass
@@ -148,8 +148,8 @@ class Hunt:
         assert self.first is not None
         judge = Judge(self._margin, budget)
         hints = correlations(self.problem, self.first.trace, self.first_episode)
-        seeds = [episode_seed(self.seed, k) for k in range(_UNSEEN, _UNSEEN + _ELSEWHERE)]
-        rule = shrink_rule(self.problem, judge, hints, [_Elsewhere(self, seed) for seed in seeds])
+        seeds = [episode_seed(self.problem.seed, k) for k in range(_UNSEEN, _UNSEEN + _ELSEWHERE)]
+        rule = shrink_rule(self.problem, judge, hints, [_Elsewhere(self, seed, judge) for seed in seeds])
         self._count("shrink rule", judge.used)
         if judge.worst[0] < self.worst and judge.worst[1] is not None:
             _, self.worst_trace, self.worst = self._record(judge.worst[1])
@@ -203,15 +203,15 @@ class Hunt:
 class _Elsewhere:
     """Play from another start, whose nominal episode is played once."""
 
-    def __init__(self, hunt: Hunt, seed: int) -> None:
-        self.hunt, self.seed = hunt, seed
+    def __init__(self, hunt: Hunt, seed: int, judge: Judge) -> None:
+        self.hunt, self.seed, self.judge = hunt, seed, judge
         self._nominal: Episode | None = None
 
     def __call__(self, nature: Nature) -> float:
         arena, demanded = self.hunt.arena, self.hunt.demanded
         if self._nominal is None:
+            self.judge.charge()
             self._nominal = arena.play(nothing, self.seed)
-            self.hunt.episodes["nominal"] += 1
         return demanded.margin(arena.play(nature, self.seed), self._nominal)
 
 

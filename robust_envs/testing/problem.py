@@ -21,6 +21,7 @@ from robust_envs.testing.rules import Key, nothing
 __all__ = ["Place", "Problem", "scout", "with_sensitivity"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
+_WEAK = 0.1  # of the strongest push on an action
 PROBES, STATES = 8, 64  # perturbed observations per state, states: 512 questions to the policy, no episode
 
 
@@ -38,6 +39,7 @@ class Place:
         names: Of the rows.
         features: Names of what it sees.
         scale: Typical size of each feature and 1 for the constant, shape (n + 1,).
+        varies: How much of that is change, from 0 to 1, the constant as much as anything, shape (n + 1,).
         sensitivity: How the agent's action answers a move of each coordinate, shape (m, rows), or None where unknown.
         budget: The declared set, where it couples the steps of an episode.
     """
@@ -52,6 +54,7 @@ class Place:
     names: tuple[str, ...]
     features: tuple[str, ...]
     scale: Array
+    varies: Array
     sensitivity: Array | None = None
     budget: PerEpisode | None = None
 
@@ -64,6 +67,23 @@ class Place:
     def label(self) -> tuple[str, str]:
         """(channel, agent) as traces have it."""
         return self.channel, key_of(self.agent)
+
+    @property
+    def pushes(self) -> Array:
+        """How each coordinate moves each number of the action, the largest 1 or -1, shape (m, rows)."""
+        known = np.zeros((0, self.rows)) if self.sensitivity is None else self.sensitivity
+        return np.asarray(known / np.maximum(np.abs(known).max(axis=1, keepdims=True, initial=0.0), 1e-12))
+
+    @property
+    def ways(self) -> tuple[int, ...]:
+        """Numbers of the action that can be pushed, without those that hardly move and those that mirror another."""
+        reach = np.zeros(0) if self.sensitivity is None else np.abs(self.sensitivity).sum(axis=1)
+        found: list[int] = []
+        for a in np.flatnonzero(reach > _WEAK * reach.max(initial=1e-9)):
+            along = self.pushes[a]
+            if not any(np.allclose(along, sign * self.pushes[b], atol=1e-6) for b in found for sign in (1, -1)):
+                found.append(int(a))
+        return tuple(found)
 
     @property
     def like(self) -> tuple[Any, ...]:
@@ -171,6 +191,7 @@ def _place(arena: Arena, move: Move, seen: list[Array]) -> Place:
         names=rows,
         features=names,
         scale=_scale(looked),
+        varies=np.append(looked.std(axis=0) / _scale(looked)[:-1], 1.0) if len(looked) else np.ones(size + 1),
         budget=budget,
     )
 

@@ -118,18 +118,18 @@ class Result:
     def _body(self) -> list[str]:
         used = ", ".join(f"{name} {count}" for name, count in self.episodes.items() if count)
         lines = [f"  margin: nominal {self.nominal_margin:.4g}, worst found {self.worst_margin:.4g}"]
+        if self.found and self.first is not None:
+            lines = [f"  margin without perturbation: {self.nominal_margin:.4g}", *self._smallest()]
         if not self.found:
             lines.append("  this says how hard it was tried, not that there is nothing to be found")
-        elif self.first is not None:
-            lines += self._smallest()
         start = f"  start: seed {self.env_seed}; search: seed {self.seed}"
         return [*lines, start, f"  episodes: {used}"]
 
     def _smallest(self) -> list[str]:
         assert self.first is not None
-        lines = [
-            f"  found by {self.first.strategy} in episode {self.episodes_to_first} (margin {self.first.margin:.4g})"
-        ]
+        who, number = self.first.strategy, self.episodes_to_first
+        how = "by a saved counterexample" if who == "saved" else f"by search {who!r} in episode {number}"
+        lines = [f"  broken {how}: margin {self.first.margin:.4g}"]
         lines.append(f"  worst found: margin {self.worst_margin:.4g}, {_size(self.worst_trace)}")
         if self.rule is not None:
             told = self.rule.text.replace("\n", "\n    ")

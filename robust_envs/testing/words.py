@@ -14,6 +14,7 @@ from robust_envs.testing.rules import Feedback, RuleNature
 __all__ = ["Rule", "Term"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
+_FEW = 4  # coordinates that are told one by one where all of them move
 
 
 @dataclass(frozen=True, order=True)
@@ -22,7 +23,8 @@ class Term:
 
     Attributes:
         place: Number of the place; -1 for all places alike.
-        row: Number of the coordinate (or choice) that moves.
+        row: Number of the coordinate (or choice) that moves; from the number of rows on, the number of the action that
+            all coordinates together push.
         feature: Number of the feature; one more than the last for the constant 1.
         weight: A whole number, in units of one over the feature's typical size.
     """
@@ -41,8 +43,11 @@ class Term:
 class Rule:
     r"""A sign rule with few terms: \(\delta_i = r_i\,\mathrm{sign}(\sum_j k_{ij} s_j / \sigma_j)\), other rows nominal.
 
+    A term that pushes action a stands for all coordinates, each weighted by how it moves that action:
+    \(\delta_i = r_i\,\mathrm{sign}(J_{ai} \sum_j k_{aj} s_j / \sigma_j)\), with J as `Place.sensitivity` has it.
+
     Args:
-        terms: The summands.
+        terms: The summands: either of coordinates or of actions at one place.
     """
 
     terms: tuple[Term, ...]
@@ -60,6 +65,10 @@ class Rule:
                 parts[place.key] = Feedback(_weights(terms, place), place.members, first=place.first)
         return RuleNature(parts)
 
+    def pushes(self, problem: Problem) -> bool:
+        """Tell whether it moves all coordinates at once, to push an action."""
+        return any(term.row >= problem.places[max(term.place, 0)].rows for term in self.terms)
+
     def text(self, problem: Problem) -> str:
         """Say it in words, a line for each row that moves."""
         lines = []
@@ -68,14 +77,22 @@ class Rule:
             who = "" if len(problem.places) == 1 else _who(place, number)
             for row in sorted({term.row for term in self.terms if term.place == number}):
                 terms = [term for term in self.terms if (term.place, term.row) == (number, row)]
-                lines.append(who + _line(place, row, terms))
+                lines.append(who + (_line(place, row, terms) if row < place.rows else _push(place, row, terms)))
         return "\n".join(lines)
 
     def to_json(self, problem: Problem) -> dict[str, Any]:
         """Return numbers and words."""
         listed = [[term.place, term.row, term.feature, term.weight] for term in self.terms]
         scales = {"|".join(place.label): [float(number) for number in place.scale] for place in problem.places}
-        return {"text": self.text(problem), "terms": listed, "scales": scales}
+        told = {"text": self.text(problem), "terms": listed, "scales": scales}
+        ways = sorted({term.row - problem.places[max(term.place, 0)].rows for term in self.terms})
+        if self.pushes(problem):
+            told["pushes"] = {
+                "|".join(place.label): {str(way): np.sign(place.pushes[way]).astype(int).tolist() for way in ways}
+                for number, place in enumerate(problem.places)
+                if self._of(number)
+            }
+        return told
 
     def _of(self, number: int) -> list[Term]:
         return [term for term in self.terms if term.place in (-1, number)]
@@ -84,12 +101,30 @@ class Rule:
 def _weights(terms: Sequence[Term], place: Place) -> Array:
     weights = np.zeros((place.rows, len(place.scale)))
     for term in terms:
-        weights[term.row, term.feature] += term.weight / place.scale[term.feature]
+        size = term.weight / place.scale[term.feature]
+        if term.row < place.rows:
+            weights[term.row, term.feature] += size
+        else:
+            weights[:, term.feature] += size * place.pushes[term.row - place.rows]
     return weights
 
 
 def _who(place: Place, number: int) -> str:
     return f"each agent's {place.channel}: " if number < 0 else f"{place.channel} of {place.label[1]}: "
+
+
+def _push(place: Place, row: int, terms: Sequence[Term]) -> str:
+    """Say which action all coordinates push, and which way."""
+    sign = -1 if terms[0].weight < 0 else 1
+    constant = len(terms) == 1 and terms[0].feature == len(place.features)
+    inner = "" if constant else f"sign({_drive(place, [term.times(sign) for term in terms])})"
+    bounds = place.members.bounds
+    if place.rows <= _FEW and (bounds.high == -bounds.low).all():
+        along = sign * np.sign(place.pushes[row - place.rows]) * bounds.high
+        sizes = ", ".join(f"{size:.4g}" for size in along)
+        return f"delta[{', '.join(place.names)}] = ({sizes})" + (f" * {inner}" if inner else "")
+    how = f"by {'-' if sign < 0 else ''}{inner}" if inner else "down" if sign < 0 else "up"
+    return f"delta pushes action {row - place.rows} {how}"
 
 
 def _line(place: Place, row: int, terms: Sequence[Term]) -> str:

@@ -1,18 +1,15 @@
 """The tasks of the benchmark of falsification, and the searches it compares that the package does not have."""
 
-import itertools
-
 import numpy as np
 from policies import load, make
 
 from robust_envs import Linf
-from robust_envs.streams import episode_seed
 from robust_envs.testing import always_within, relative_return, returns_at_least
 
 UNITS = {"cartpole": (0.35, 0.35, 0.04, 0.45), "pendulum": (0.3, 0.3, 1.0), "spread": None, "cheetah": None}
 PROPERTIES = {
     "cartpole": always_within((-2.4, -0.2095), (2.4, 0.2095), of=(0, 2), name="upright"),
-    "pendulum": returns_at_least(-750.0),
+    "pendulum": always_within(0.5, 1.5, of=(0,), after=150, name="stands"),
     "spread": relative_return(0.5),
     "cheetah": returns_at_least(0.0),
 }
@@ -28,18 +25,6 @@ def task(name, radius):
         "observation": members,
         "property": PROPERTIES[name],
     }
-
-
-def start(name, k):
-    """Return the seed of the start of trial k: any, but for the pendulum one that hangs.
-
-    Nothing within 0.2 breaks the pendulum from the starts at which it stands already.
-    """
-    if name != "pendulum":
-        return episode_seed(k, 0)
-    env = make(name)
-    seeds = (episode_seed(k, n) for n in itertools.count())
-    return next(seed for seed in seeds if env.reset(seed=seed)[0][0] < 0)
 
 
 class Annealing:

@@ -1,27 +1,31 @@
 """How soon searches break trained policies, how small what they find becomes, and what the engine costs.
 
 Run as a program it prints its tables: python tests/benchmarks/test_falsify.py [first large radius rules traces
-engine] [--trials 20] [--budget 500] [--searches auto noise] [--cases cartpole:0.2]; `tests/fixtures` must be on
-PYTHONPATH. Trial k starts from a seed of its own, derived from k, and the search is seeded with k.
+replays engine] [--trials 20] [--budget 500] [--searches auto noise] [--cases cartpole:0.2] [--keep results.json];
+`tests/fixtures` must be on PYTHONPATH. Trial k starts from a seed of its own, derived from k, and the search is seeded
+with k. What `--keep` names is written after each trial of the first table, and trials found in it are not run again.
 """
 
 import argparse
+import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
-from falsify_tasks import Annealing, start, task
-from policies import load
+from falsify_tasks import Annealing, task
+from policies import load, make
 
 from robust_envs import Linf, robust
-from robust_envs.testing import falsify, robust_radius
+from robust_envs.streams import episode_seed
+from robust_envs.testing import falsify, replay_counterexample, robust_radius
 from robust_envs.testing.arena import Arena
 from robust_envs.testing.moves import script_of
 from robust_envs.testing.problem import scout
 from robust_envs.testing.rules import nothing
 
 pytest.importorskip("safetensors")
-SEARCHES = ("auto", "signs", "steer", "cem", "segments", "pgd", "noise", Annealing)
+SEARCHES = ("auto", "signs", "steer", "cem", "segments", "pgd", "noise", Annealing, "best_response")
 CASES = (
     ("cartpole", 0.3),
     ("cartpole", 0.2),
@@ -34,14 +38,17 @@ LARGE = (("cheetah", 0.05),)
 QUICK = {"shrink_rules": 0, "shrink_traces": 0, "unseen": 0}
 
 
-def firsts(case, search, *, trials, budget):
+def firsts(case, search, *, trials, budget, keep=None):
     """Return the episodes to the first violation of each trial, None where none was found."""
-    found = []
-    for k in range(trials):
-        given = task(*case) | {"env_seed": start(case[0], k)}
+    kept = json.loads(keep.read_text()) if keep and keep.exists() else {}
+    found = kept.setdefault(f"{named(search)} {case[0]} {case[1]} {budget}", [])
+    for k in range(len(found), trials):
+        given = task(*case) | {"env_seed": episode_seed(k, 0)}
         result = falsify(**given, max_episodes=budget, seed=k, search=search, **QUICK)
         found.append(result.episodes_to_first)
-    return found
+        if keep:
+            keep.write_text(json.dumps(kept, indent=1))
+    return found[:trials]
 
 
 def named(search):
@@ -55,18 +62,19 @@ def told(found, budget):
     return f"{len(hits)}/{len(found)}; {'> ' + str(budget) if median > budget else format(median, 'g')}"
 
 
-def table_of_firsts(trials, budget, cases=CASES, searches=SEARCHES):
+def table_of_firsts(trials, budget, cases=CASES, searches=SEARCHES, keep=None):
     print("| search | " + " | ".join(f"{name} {radius}" for name, radius in cases) + " |")
     print("|---" * (len(cases) + 1) + "|")
     for search in searches:
         print(f"| {named(search)} |", end="", flush=True)
         for case in cases:
-            print(f" {told(firsts(case, search, trials=trials, budget=budget), budget)} |", end="", flush=True)
+            found = firsts(case, search, trials=trials, budget=budget, keep=keep)
+            print(f" {told(found, budget)} |", end="", flush=True)
         print(flush=True)
 
 
 def breaking(name, top, search, k):
-    given = task(name, top) | {"env_seed": start(name, k), "seed": k}
+    given = task(name, top) | {"env_seed": episode_seed(k, 0), "seed": k}
     return robust_radius(**given, search=search, max_episodes=100, tolerance=0.01)
 
 
@@ -88,7 +96,7 @@ def table_of_rules(trials):
     )
     for case in (("cartpole", 0.3), ("cartpole", 0.2), ("pendulum", 0.2), ("spread", 0.3)):
         results = [
-            falsify(**task(*case), seed=k, env_seed=start(case[0], 0), max_episodes=500, shrink_traces=0, unseen=100)
+            falsify(**task(*case), seed=k, env_seed=episode_seed(0, 0), max_episodes=500, shrink_traces=0, unseen=100)
             for k in range(trials)
         ]
         rules = [result.rule for result in results if result.rule is not None]
@@ -134,7 +142,7 @@ def table_of_traces(trials):
     print("| task | traces | steps left of those perturbed | 1-minimal | episodes |\n|---|---|---|---|---|")
     for case in (("cartpole", 0.2), ("pendulum", 0.2), ("spread", 0.3), ("cheetah", 0.05)):
         results = [
-            falsify(**task(*case), seed=k, env_seed=start(case[0], k), max_episodes=500, shrink_rules=0, unseen=0)
+            falsify(**task(*case), seed=k, env_seed=episode_seed(k, 0), max_episodes=500, shrink_rules=0, unseen=0)
             for k in range(trials)
         ]
         shrunk = [result for result in results if result.shrunk is not None]
@@ -142,6 +150,30 @@ def table_of_traces(trials):
         minimal = np.mean([brute_force(case, result) for result in shrunk])
         used = np.median([result.shrunk.episodes for result in shrunk])
         print(f"| {case[0]} {case[1]} | {len(shrunk)} | {left:.0%} | {minimal:.0%} | {used:g} |", flush=True)
+
+
+def heavier(name):
+    """Return the task's environment with one constant of its physics a hundredth larger."""
+    env = make(name)
+    world = env.unwrapped
+    part = {"cartpole": "gravity", "pendulum": "g"}[name]
+    setattr(world, part, 1.01 * getattr(world, part))
+    return env
+
+
+def table_of_replays(trials):
+    print("| task | traces | fails again, same trajectory | drifted in a changed environment |\n|---|---|---|---|")
+    for case in (("cartpole", 0.2), ("pendulum", 0.2)):
+        given = task(*case)
+        again, drifted = [], []
+        for k in range(trials):
+            found = falsify(**given, seed=k, env_seed=episode_seed(k, 0), shrink_rules=0, unseen=0).counterexample
+            there = {"property": given["property"]}
+            same = replay_counterexample(found, given["policy"], given["env_fn"], **there)
+            other = replay_counterexample(found, given["policy"], lambda name=case[0]: heavier(name), **there)
+            again.append(same.verdict == "fails" and same.same_trajectory)
+            drifted.append(other.verdict == "drifted")
+        print(f"| {case[0]} {case[1]} | {trials} | {np.mean(again):.0%} | {np.mean(drifted):.0%} |", flush=True)
 
 
 def engine_cost(episodes=30):
@@ -221,21 +253,23 @@ def test_the_engine_is_cheap_beside_environment_and_policy():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("parts", nargs="*", default=["first", "radius", "rules", "traces", "engine"])
+    parser.add_argument("parts", nargs="*", default=["first", "radius", "rules", "traces", "replays", "engine"])
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--budget", type=int, default=500)
     parser.add_argument("--searches", nargs="*", default=[])
     parser.add_argument("--cases", nargs="*", default=[], help="task:radius")
+    parser.add_argument("--keep", type=Path, help="JSON file of results")
     given = parser.parse_args()
     listed = [case.partition(":") for case in given.cases]
     cases = [(name, float(radius)) for name, _, radius in listed] or CASES
     searches = [search for search in SEARCHES if not given.searches or named(search) in given.searches]
     tables = {
-        "first": lambda: table_of_firsts(given.trials, given.budget, cases, searches),
-        "large": lambda: table_of_firsts(given.trials, given.budget, LARGE, searches),
+        "first": lambda: table_of_firsts(given.trials, given.budget, cases, searches, given.keep),
+        "large": lambda: table_of_firsts(given.trials, given.budget, LARGE, searches, given.keep),
         "radius": lambda: table_of_radii(given.trials),
         "rules": lambda: table_of_rules(given.trials),
         "traces": lambda: table_of_traces(given.trials),
+        "replays": lambda: table_of_replays(given.trials),
         "engine": lambda: print("engine: {:.0f} us an episode, {:.2f} us a step".format(*engine_cost())),
     }
     for part in given.parts:

@@ -133,6 +133,6 @@ def test_the_assertion_names_property_perturbation_and_replay(tmp_path):
     (path,) = tmp_path.glob("*.json")
     assert f"robust-envs replay {path}" in report
     assert "1-minimal" in report
-    with pytest.raises(AssertionError, match="found by saved in episode 1"):
+    with pytest.raises(AssertionError, match="broken by a saved counterexample"):
         assert_robust(home, Drift, observation=Linf(0.3), property=returns_at_least(16.0), folder=tmp_path, seed=7)
     assert len(list(tmp_path.glob("*.json"))) == 1

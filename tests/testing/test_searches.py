@@ -175,4 +175,19 @@ def test_gradients_of_torch_policies_are_those_of_autograd():
     layer = torch.nn.Linear(3, 2)
     slope = gradient_of(layer, "agent_0")
     assert slope(np.ones(3), np.array([0.0, 1.0])) == pytest.approx(layer.weight[1].detach().numpy())
+    assert gradient_of({"other": layer}, "agent_0") is None
     assert gradient_of({"agent_0": Linear()}, "agent_0")(np.ones(1), np.ones(1)) == pytest.approx([-1.0])
+
+
+def test_every_policy_that_gradient_attacks_know_can_be_pushed():
+    pytest.importorskip("stable_baselines3")
+    from stable_baselines3 import DQN, SAC
+
+    for model in (
+        DQN("MlpPolicy", "CartPole-v1", seed=0, buffer_size=9),
+        SAC("MlpPolicy", "Pendulum-v1", seed=0, buffer_size=9),
+    ):
+        seen = model.observation_space.sample()
+        slope = gradient_of(model, "agent_0")(seen, np.array([1.0, -1.0] if isinstance(model, DQN) else [1.0]))
+        assert slope.shape == seen.shape
+        assert np.abs(slope).max() > 0

@@ -1,5 +1,6 @@
 """Shrinking: nothing that is left can be left out, and what was reached is kept when it must stop."""
 
+import gymnasium
 import numpy as np
 import pytest
 from breakable import Drift, home
@@ -8,8 +9,10 @@ from hypothesis import strategies as st
 
 from robust_envs import L2, Ellipsoid, Finite, Interval, Linf
 from robust_envs.testing import PerturbedStep, falsify, returns_at_least, wilson
+from robust_envs.testing.arena import Arena
 from robust_envs.testing.lattice import decode, encode
-from robust_envs.testing.shrink import Judge, shrink_steps
+from robust_envs.testing.problem import scout, with_sensitivity
+from robust_envs.testing.shrink import Judge, shrink_rule, shrink_steps
 from robust_envs.testing.words import Rule, Term
 
 PLACE = ("observation", "agent_0")
@@ -117,6 +120,94 @@ def test_wilson_s_interval_is_that_of_the_literature():
     # the same table: 15 of 148 and 0 of 20
     assert wilson(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
     assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+
+
+class Leaning:
+    """A policy whose actions answer two coordinates one way and the third the other."""
+
+    def predict(self, observation, deterministic=True):
+        return np.array([observation[0] + observation[1] - 2 * observation[2], 0.01 * observation[0]], np.float32), None
+
+
+class Still(gymnasium.Env):
+    """Stay where it began; pay minus the first action."""
+
+    observation_space = gymnasium.spaces.Box(-9, 9, (3,), np.float32)
+    action_space = gymnasium.spaces.Box(-9, 9, (2,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.at, self.t = self.np_random.normal(size=3).astype(np.float32), 0
+        return self.at, {}
+
+    def step(self, action):
+        self.t += 1
+        return self.at, -float(action[0]), False, self.t == 5, {}
+
+
+def still(policy=None, members=None):
+    arena = Arena(policy or Leaning(), Still, {"observation": members or Linf(0.1)})
+    problem, nominal = scout(arena, 0, np.random.default_rng(0))
+    return with_sensitivity(problem, nominal)
+
+
+def test_a_pushing_rule_moves_each_coordinate_as_it_moves_the_action():
+    problem = still()
+    (place,) = problem.places
+    assert place.ways == (0,)  # the second action hardly moves
+    rule = Rule((Term(0, 3, 3, 1),))
+    assert rule.pushes(problem)
+    assert rule.text(problem) == "delta[obs[0], obs[1], obs[2]] = (0.1, 0.1, -0.1)"
+    assert rule.flipped().text(problem) == "delta[obs[0], obs[1], obs[2]] = (-0.1, -0.1, 0.1)"
+    assert rule.to_json(problem)["pushes"] == {"observation|agent_0": {"0": [1, 1, -1]}}
+    _, trace = problem.arena.record(rule.nature(problem), 0)
+    np.testing.assert_allclose(trace.moves["observation", "agent_0"].chosen, [[0.1, 0.1, -0.1]] * 6)
+    uneven = still(members=Interval([-0.1] * 3, [0.2] * 3))
+    assert Rule((Term(0, 3, 1, -1),)).text(uneven) == "delta pushes action 0 by -sign(obs[1])"
+    assert rule.flipped().text(uneven) == "delta pushes action 0 down"
+
+
+def test_one_push_says_what_no_single_coordinate_can_do():
+    arena = Arena(Leaning(), Still, {"observation": Linf(0.1)})
+    _, nominal = scout(arena, 0, np.random.default_rng(0))
+    result = falsify(
+        Leaning(), Still, observation=Linf(0.1), property=returns_at_least(nominal.total - 1.9), env_seed=0
+    )
+    assert result.rule.terms == 1
+    assert result.rule.text.startswith("delta[obs[0], obs[1], obs[2]] = (")
+    assert result.rule.transfer.control == 0
+
+
+def test_of_rules_that_break_this_start_the_one_that_breaks_others_is_told():
+    problem = still()
+
+    def second(nature):
+        _, trace = problem.arena.record(nature, 0)
+        return trace.moves["observation", "agent_0"].chosen[0] @ [0, 10, 0]
+
+    def here(nature):  # moving the second coordinate breaks, either way
+        return 0.5 - abs(second(nature))
+
+    def there(nature):  # moving it up
+        return 0.5 - second(nature)
+
+    judge = Judge(here, 200)
+    found = shrink_rule(problem, judge, {}, [there] * 3)
+    assert there(found.nature(problem)) < 0
+    assert len(found.terms) == 1
+    assert not found.pushes(problem)
+    assert judge.used <= 32 + 8 + 4 + 3
+
+
+def test_mirrored_actions_are_one_way_to_push():
+    class Sided:
+        def predict(self, observation, deterministic=True):
+            lean = observation[0] - observation[1]
+            return np.array([lean, -lean], np.float32), None
+
+    (place,) = still(Sided()).places
+    assert place.ways == (0,)
+    np.testing.assert_allclose(place.pushes[:, :2], [[1, -1], [-1, 1]], atol=1e-6)
 
 
 def test_a_flipped_rule_does_the_opposite():

@@ -7,7 +7,20 @@ import pytest
 from glassbox import EchoEnv, EchoParallel, play
 from hypothesis import HealthCheck, find, given, settings, target
 
+import robust_envs.natures
 from robust_envs import L1, L2, Finite, Interval, Linf, Noise, Replay, Switch, joint, per_episode, robust
+from robust_envs.natures import (
+    AsAgents,
+    GradientAttack,
+    Mixture,
+    Move,
+    Nature,
+    Nominal,
+    Policy,
+    Population,
+    Scheduled,
+    Uniform,
+)
 from robust_envs.testing.strategies import Follow, Push, natures, traces
 
 quiet = settings(database=None, derandomize=True, max_examples=500)
@@ -46,6 +59,21 @@ def test_natures_leave_out_what_a_set_refuses():
     assert Noise not in kinds
     assert {Push, Follow} <= kinds
     assert Noise in {type(nature) for nature in many(natures("observation", Linf(1.0).bind(3)))}
+    kinds = {type(nature) for nature in many(natures("action", Finite([2, 4]).bind(gymnasium.spaces.Discrete(5))))}
+    assert kinds == {Nominal, Uniform, Push, Follow, Population, Mixture, Scheduled}
+
+
+def test_natures_of_every_kind_are_drawn():
+    drawn = {type(nature) for nature in many(natures("reward", Linf(1.0).bind(1), seen=3), 600)}
+    ours = {getattr(robust_envs.natures, name) for name in robust_envs.natures.__all__}
+    played = {AsAgents, GradientAttack, Policy, Replay}  # these come with a policy, an episode or a game of their own
+    assert drawn == {Push, Follow} | {kind for kind in ours if isinstance(kind, type)} - played - {Move, Nature}
+
+
+@given(natures("observation", L2(0.5).bind(3), seen=3), st.integers(0, 9))
+@settings(max_examples=60)
+def test_natures_play_observations(nature, seed):
+    play(robust(EchoEnv(), observation=L2(0.5), nature=nature), seed)
 
 
 def test_a_constant_nature_pushes_where_it_says():

@@ -34,10 +34,14 @@ class Judge:
 
     def elsewhere(self, play: Callable[[Nature], float], nature: Nature) -> float:
         """Count an episode that is played otherwise, as from another start."""
+        self.charge()
+        return play(nature)
+
+    def charge(self) -> None:
+        """Count an episode, or raise where none is left."""
         if self.used >= self.budget:
             raise SpentError
         self.used += 1
-        return play(nature)
 
 
 @contextmanager

@@ -17,31 +17,41 @@ __all__ = ["shrink_rule"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Hints = Mapping[Any, Array]
-SINGLES, LONGER = 48, 16  # rules of one term, and of each greater number, that are tried at most
-_BASES = 4  # rules that a term is added to, and that are tried on other starts
+SINGLES, LONGER = 32, 12  # rules of one term, and of each greater number, that are tried at most
+_BASES = 4  # rules that a term is added to
+_WIDTHS = (8, 4, 3, 3, 2, 2, 2, 2, 2, 2)  # how many rules go on to each other start
+_PARDON = 1  # starts that a rule may fail to break before it is given up
 
 
-@dataclass
+@dataclass(eq=False)
 class _Candidate:
-    """A rule, its margin from the start it was found at, and how many other starts it breaks."""
+    """A rule and its margins: from the start it was found at, then from the other starts it got to."""
 
     rule: Rule
-    margin: float
-    broken: int = 0
+    pushes: bool
+    margins: list[float]
 
     @property
-    def rank(self) -> tuple[int, int, float]:
-        return -self.broken, len(self.rule.terms), self.margin
+    def rank(self) -> tuple[int, int, bool, float]:
+        return self.held - len(self.margins), len(self.rule.terms), self.pushes, self.mean
+
+    @property
+    def held(self) -> int:
+        return sum(margin >= 0 for margin in self.margins)
+
+    @property
+    def mean(self) -> float:
+        return sum(self.margins) / len(self.margins)
 
 
 def shrink_rule(
     problem: Problem, judge: Judge, hints: Hints, elsewhere: Sequence[Callable[[Nature], float]] = ()
 ) -> Rule | None:
-    """Look for a sign rule of one, two or three terms that violates the property.
+    """Look for a sign rule of one, two or three terms that violates the property, from other starts, too.
 
-    All rules of one term are tried (the most promising, where there are many), then terms are added to the best of
-    them, until a rule breaks all of a few other starts, too. The answer depends on the policy and the start rather
-    than on the search that came before.
+    All rules of one term are played (the most promising, where there are many); the best of those that violate go on
+    to another start, the best of these to a third, and so on. Where none breaks all starts, terms are added to the
+    best. The answer depends on the policy and the start rather than on the search that came before.
 
     Args:
         problem: The places.
@@ -50,50 +60,60 @@ def shrink_rule(
         elsewhere: From a nature to its margin from another start, one for each.
 
     Returns:
-        Of the violating rules the one that breaks the most starts, then has the fewest terms, then the smallest margin;
-        None where none of at most three terms violates.
+        Of the violating rules the one that breaks the most starts, then has the fewest terms, then moves single
+        coordinates, then the smallest margin; None where none of at most three terms violates.
+
+    References:
+        Oded Maron, Andrew Moore, 1994, Hoeffding Races: the idea of giving up early on all but the best.
     """
     if any(place.budget is not None for place in problem.places):
         return None  # when a budget is spent cannot be told in a rule for every step
     tried: list[_Candidate] = []
     with patiently():
-        singles = _try(judge, problem, [Rule((term,)) for term in _terms(problem, hints)[:SINGLES]], tried)
-        for _ in range(2):
-            if _settled(judge, problem, tried, elsewhere):
+        rules = [Rule((term,)) for term in _terms(problem, hints)[:SINGLES]]
+        for _ in range(3):
+            if _race(judge, problem, rules, elsewhere, tried):
                 break
-            bases = sorted(tried, key=lambda one: one.margin)[:_BASES]
-            longer = [_sum(base.rule, more.rule) for base in bases for more in singles[: 2 * _BASES]]
-            _try(judge, problem, list(dict.fromkeys(rule for rule in longer if rule is not None))[:LONGER], tried)
-        else:
-            _settled(judge, problem, tried, elsewhere)
-    violating = [one for one in tried if one.margin < 0]
+            rules = _longer(problem, tried)
+    violating = [one for one in tried if one.margins[0] < 0]
     return min(violating, key=lambda one: one.rank).rule if violating else None
 
 
-def _try(judge: Judge, problem: Problem, rules: Sequence[Rule], tried: list[_Candidate]) -> list[_Candidate]:
-    """Play rules from the start at hand; return them, the most harmful first."""
-    new: list[_Candidate] = []
-    for rule in rules:
-        new.append(_Candidate(rule, judge(rule.nature(problem))))
-        tried.append(new[-1])
-    return sorted(new, key=lambda one: one.margin)
-
-
-def _settled(
-    judge: Judge, problem: Problem, tried: list[_Candidate], elsewhere: Sequence[Callable[[Nature], float]]
+def _race(
+    judge: Judge,
+    problem: Problem,
+    rules: Sequence[Rule],
+    elsewhere: Sequence[Callable[[Nature], float]],
+    tried: list[_Candidate],
 ) -> bool:
-    """Play the most harmful violating rules from other starts; tell whether one breaks all of them."""
-    violating = sorted((one for one in tried if one.margin < 0), key=lambda one: one.margin)
-    for one in violating[:_BASES]:
-        if one.broken == 0:
-            one.broken = sum(judge.elsewhere(play, one.rule.nature(problem)) < 0 for play in elsewhere)
-    return any(one.broken == len(elsewhere) for one in violating)
+    """Play rules from the start at hand, the best from ever more starts; tell whether one breaks all of them."""
+    field: list[_Candidate] = []
+    for rule in rules:
+        field.append(_Candidate(rule, rule.pushes(problem), [judge(rule.nature(problem))]))
+        tried.append(field[-1])
+    field = [one for one in field if one.margins[0] < 0]
+    for width, play in zip(_WIDTHS, elsewhere, strict=False):
+        field = sorted((one for one in field if one.held <= _PARDON), key=lambda one: one.rank)[:width]
+        for one in field:
+            one.margins.append(judge.elsewhere(play, one.rule.nature(problem)))
+    return any(one.held == 0 for one in field)
 
 
-def _sum(base: Rule, more: Rule) -> Rule | None:
-    """Add the terms of two rules; None where they share one, up to its sign."""
+def _longer(problem: Problem, tried: Sequence[_Candidate]) -> list[Rule]:
+    """Add a good term to good rules, first where that moves more."""
+    best = sorted(tried, key=lambda one: (one.rank[0], one.mean))
+    singles = [one for one in best if len(one.rule.terms) == 1][: 2 * _BASES]
+    sums = [_sum(problem, base.rule, more.rule) for base in best[:_BASES] for more in singles]
+    rules = dict.fromkeys(rule for rule in sums if rule is not None)
+    return sorted(rules, key=lambda rule: -len({(term.place, term.row) for term in rule.terms}))[:LONGER]
+
+
+def _sum(problem: Problem, base: Rule, more: Rule) -> Rule | None:
+    """Add the terms of two rules; None where they share one, up to its sign, or would push and move coordinates."""
     mine = {(term.place, term.row, term.feature) for term in base.terms}
-    if any((term.place, term.row, term.feature) in mine for term in more.terms):
+    shared = any((term.place, term.row, term.feature) in mine for term in more.terms)
+    pushes = base.pushes(problem)
+    if shared or pushes != more.pushes(problem):
         return None
     return Rule(tuple(sorted((*base.terms, *more.terms))))
 
@@ -114,14 +134,23 @@ def _terms(problem: Problem, hints: Hints) -> list[Term]:
 
 
 def _scores(problem: Problem, place: Place, hints: Hints) -> Array:
-    """Tell what moving each row by each feature promises, shape (rows, n + 1, 2) for both signs; 0 where nothing."""
+    """Tell what each term promises, for both signs, shape (rows + actions, n + 1, 2); 0 where nothing.
+
+    It promises what it moves the action by, as far as that is known, and more where its feature varies.
+    """
     weights = np.ones((place.rows, len(place.scale)))
-    if place.sensitivity is not None:
-        sizes = np.linalg.norm(place.sensitivity, axis=0)
-        weights *= (0.01 + sizes / max(float(sizes.max()), 1e-12))[:, None]
-    if problem.oblivious:
-        weights[:, :-1] = 0.0
     if not place.choice:
         weights[place.members.bounds.high == place.members.bounds.low] = 0.0
-    hint = hints.get(place.key, np.zeros_like(weights))
+    if place.sensitivity is not None:
+        reach = np.abs(place.sensitivity)
+        most = max(float(reach.max()), 1e-12)
+        weights *= (0.01 + reach.max(axis=0) / most)[:, None]
+        pushes = np.zeros((len(reach), len(place.scale)))
+        pushes[list(place.ways)] = (reach.sum(axis=1) / most)[list(place.ways), None]
+        weights = np.concatenate([weights, pushes])
+    weights *= 0.5 + place.varies
+    if problem.oblivious:
+        weights[:, :-1] = 0.0
+    known = place.sensitivity is not None  # then what the search happened to find must not sway the answer
+    hint = np.zeros_like(weights) if known else hints.get(place.key, np.zeros_like(weights))
     return np.stack([weights * (1.05 + hint), weights * (1.05 - hint)], axis=-1)
