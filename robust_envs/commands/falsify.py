@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from robust_envs.commands.spreading import Cluster, Workers, chosen_executor
 from robust_envs.files import write_json
 from robust_envs.testing.store import FOLDER
 
@@ -35,6 +36,8 @@ def falsify(
     report: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None,
     sb3: Words = None,
     trust_pickle: Flag = False,
+    workers: Workers = None,
+    ray: Cluster = None,
 ) -> int:
     """Search for the smallest perturbation that breaks a policy.
 
@@ -57,6 +60,8 @@ def falsify(
         report: JSON file for everything that was found.
         sb3: Algorithm that wrote the zip: ppo, sac, ...
         trust_pickle: Read a zip, which can run any code.
+        workers: Processes to search in; what is found is the same.
+        ray: Address of a Ray cluster to search on.
     """
     from robust_envs.commands.screen import say, show_search
     from robust_envs.commands.sources import find_env, find_policy
@@ -83,6 +88,7 @@ def falsify(
             seed=seed,
             search=search,
             oblivious=oblivious,
+            executor=chosen_executor(workers, ray),
             progress=progress,
         )
     say(found.report())

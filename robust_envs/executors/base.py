@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from numbers import Integral
 from typing import Any, Protocol, runtime_checkable
 
-__all__ = ["ATTEMPTS", "Executor", "Hear", "LostWorkerError", "Work", "check_attempts", "freeze", "make_executor"]
+__all__ = ["ATTEMPTS", "Do", "Executor", "Hear", "LostWorkerError", "Work", "check_attempts", "freeze", "make_executor"]
 
 Work = Callable[[Any, Callable[[Any], None]], Any]
 """Takes a task and a function that tells the caller how far it is; gives the result."""
 Hear = Callable[[int | None, Any], None]
 """Takes the number of a task (None: the executor itself speaks) and what was told."""
+
+Do = Callable[[Sequence[Any]], Iterator[tuple[int, Any]]]
+"""Does a batch of tasks and yields (number of the task, result) as they end."""
 
 ATTEMPTS = 5
 """How often work is begun, where workers die under it, before an executor gives up."""
@@ -39,12 +43,16 @@ class Executor(Protocol):
         """
         ...
 
+    def open(self, work: Work, *, hear: Hear | None = None) -> AbstractContextManager[Do]:
+        """Get ready for several batches of tasks of one kind: inside, what `run` does is done without a new start."""
+        ...
+
 
 def make_executor(executor: Any) -> Executor | None:
     """Turn what a user said into an executor.
 
     Args:
-        executor: ``None`` (in this process), ``"process"``, ``"ray"``, or an object with `run` and `workers`.
+        executor: ``None`` (in this process), ``"process"``, ``"ray"``, or an object with `run`, `open` and `workers`.
 
     Raises:
         ValueError: for a name that is not known.
@@ -60,7 +68,9 @@ def make_executor(executor: Any) -> Executor | None:
     if executor is None or (isinstance(executor, Executor) and not isinstance(executor, type)):
         return executor
     if not isinstance(executor, str):
-        raise TypeError(f"executor must be None, 'process', 'ray' or an object with run and workers, got {executor!r}")
+        raise TypeError(
+            f"executor must be None, 'process', 'ray' or an object with run, open and workers, got {executor!r}"
+        )
     known: dict[str, Callable[[], Executor]] = {"process": Processes, "ray": Ray}
     if executor not in known:
         raise ValueError(f"executor must be None, 'process', 'ray' or an executor, got executor={executor!r}")

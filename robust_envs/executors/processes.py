@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from robust_envs.executors.base import Hear, Work, check_attempts, cores, freeze, thaw, whole
+from robust_envs.executors.base import Do, Hear, Work, check_attempts, cores, freeze, thaw, whole
 
 __all__ = ["Processes"]
 
@@ -42,35 +42,65 @@ class Processes:
 
     def run(self, work: Work, tasks: Sequence[Any], *, hear: Hear | None = None) -> Iterator[tuple[int, Any]]:
         """Do all tasks, see `Executor`."""
-        context = multiprocessing.get_context("spawn")
-        frozen, told, stop = freeze(work), context.Queue(), context.Event()
+        with self.open(work, hear=hear) as do:
+            yield from do(tasks)
+
+    @contextmanager
+    def open(self, work: Work, *, hear: Hear | None = None) -> Iterator[Do]:
+        """Keep the processes for several batches of tasks, see `Executor`."""
+        crew = _Crew(self.workers, freeze(work), hear)
+        with _listening(crew.told, hear):
+            try:
+                yield crew.run
+            except BaseException:  # Ctrl-C above all: hand it on, so that who trains writes a checkpoint
+                crew.interrupt()
+                raise
+            finally:
+                crew.close()
+
+
+class _Crew:
+    """The processes, started when there is work, and anew when one of them is lost."""
+
+    def __init__(self, workers: int, frozen: bytes, hear: Hear | None) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self.told, self._stop = self._context.Queue(), self._context.Event()
+        self._workers, self._frozen, self._hear = workers, frozen, hear
+        self._pool: ProcessPoolExecutor | None = None
+
+    def run(self, tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
         left, lost = set(range(len(tasks))), 0
-        with _listening(told, hear):
-            while left:
-                before = len(left)
-                with _pool(min(self.workers, len(left)), context, (frozen, told, stop)) as pool:
-                    futures = {pool.submit(_do, number, tasks[number]): number for number in sorted(left)}
-                    for number, result in _ends(futures):
-                        left.discard(number)
-                        yield number, result
-                if left:  # a pool breaks as a whole, and nobody knows under whom
-                    lost = 1 if len(left) < before else lost + 1
-                    check_attempts(lost, "a process was killed, or out of memory", hear)
+        while left:
+            before, pool = len(left), self._started()
+            futures = {pool.submit(_do, number, tasks[number]): number for number in sorted(left)}
+            for number, result in _ends(futures):
+                left.discard(number)
+                yield number, result
+            if left:  # a pool breaks as a whole, and nobody knows under whom
+                self.close()
+                lost = 1 if len(left) < before else lost + 1
+                check_attempts(lost, "a process was killed, or out of memory", self._hear)
 
-
-@contextmanager
-def _pool(workers: int, context: Any, arguments: tuple[Any, ...]) -> Iterator[ProcessPoolExecutor]:
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=arguments)
-    try:
-        yield pool
-    except BaseException:  # Ctrl-C above all: hand it on, so that who trains writes a checkpoint
-        arguments[-1].set()
+    def interrupt(self) -> None:
+        """Stop who works, and let nobody begin."""
+        self._stop.set()
         for child in multiprocessing.active_children():
             with suppress(ProcessLookupError):
                 os.kill(child.pid or 0, signal.SIGINT)
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+
+    def close(self) -> None:
+        """End the processes when they have done what they are doing."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        self._pool = None
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            arguments = (self._frozen, self.told, self._stop)
+            self._pool = ProcessPoolExecutor(
+                self._workers, mp_context=self._context, initializer=_start, initargs=arguments
+            )
+        return self._pool
 
 
 def _ends(futures: dict[Future[Any], int]) -> Iterator[tuple[int, Any]]:

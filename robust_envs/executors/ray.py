@@ -11,7 +11,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-from robust_envs.executors.base import Hear, Work, check_attempts, freeze, thaw
+from robust_envs.executors.base import Do, Hear, Work, check_attempts, freeze, thaw
 
 __all__ = ["Ray"]
 
@@ -53,9 +53,23 @@ class Ray:
 
     def run(self, work: Work, tasks: Sequence[Any], *, hear: Hear | None = None) -> Iterator[tuple[int, Any]]:
         """Do all tasks, see `Executor`."""
+        with self.open(work, hear=hear) as do:
+            yield from do(tasks)
+
+    @contextmanager
+    def open(self, work: Work, *, hear: Hear | None = None) -> Iterator[Do]:
+        """Stay connected for several batches of tasks, see `Executor`."""
         frozen = freeze(work)
         with self._connected() as ray:
-            yield from _run(ray, frozen, tasks, hear)
+            from ray.util.queue import Queue
+
+            told = None if hear is None else Queue(actor_options={"num_cpus": 0})
+            shared = ray.put(frozen)
+            try:
+                yield lambda tasks: _run(ray, shared, told, tasks, hear)
+            finally:
+                if told is not None:
+                    told.shutdown()
 
     @contextmanager
     def _connected(self) -> Iterator[ModuleType]:
@@ -73,13 +87,9 @@ class Ray:
             ray.shutdown()
 
 
-def _run(ray: ModuleType, frozen: bytes, tasks: Sequence[Any], hear: Hear | None) -> Iterator[tuple[int, Any]]:
-    from ray.util.queue import Queue
-
+def _run(ray: ModuleType, shared: Any, told: Any, tasks: Sequence[Any], hear: Hear | None) -> Iterator[tuple[int, Any]]:
     # Ray would begin a lost task again by itself, and say nothing.
     do = ray.remote(num_cpus=1, max_retries=0)(_do)
-    shared = ray.put(frozen)
-    told = None if hear is None else Queue(actor_options={"num_cpus": 0})
     lost = dict.fromkeys(range(len(tasks)), 0)
     running = {do.remote(shared, told, number, task): number for number, task in enumerate(tasks)}
     try:
@@ -102,8 +112,6 @@ def _run(ray: ModuleType, frozen: bytes, tasks: Sequence[Any], hear: Hear | None
     finally:
         for reference in running:
             ray.cancel(reference)  # raises KeyboardInterrupt there: who trains writes a checkpoint
-        if told is not None:
-            told.shutdown()
 
 
 def _pass_on(told: Any, hear: Hear | None) -> None:

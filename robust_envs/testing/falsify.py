@@ -7,8 +7,10 @@ from contextlib import closing
 from numbers import Integral
 from typing import Any
 
+from robust_envs.executors import Executor, make_executor
 from robust_envs.streams import episode_seed
 from robust_envs.testing.arena import Arena
+from robust_envs.testing.away import Away, away
 from robust_envs.testing.counterexample import Counterexample, Expect
 from robust_envs.testing.fingerprint import describe_env, describe_policy, wrapper_names
 from robust_envs.testing.hunt import Hunt, Progress, begin
@@ -17,6 +19,8 @@ from robust_envs.testing.result import Result
 from robust_envs.testing.witness import SINGLE
 
 __all__ = ["falsify", "whole"]
+
+_AHEAD = 4  # natures for each worker at a time: the more, the more are played in vain when one is found
 
 
 def falsify(
@@ -37,6 +41,7 @@ def falsify(
     shrink_traces: int = 1000,
     unseen: int = 40,
     saved: Iterable[Counterexample] = (),
+    executor: Any = None,
     progress: Progress | None = None,
 ) -> Result:
     r"""Search the uncertainty sets for an episode that violates a property, and shrink what was found.
@@ -62,6 +67,9 @@ def falsify(
         shrink_rules, shrink_traces: Episodes for making rule and trace small; 0 leaves it.
         unseen: Starts on which the rule, and its opposite, are tried; 0 leaves it.
         saved: Counterexamples to be tried first.
+        executor: Where the episodes of the search are played: here by default, ``"process"``, ``"ray"``, or an
+            executor of `robust_envs.executors`. What is found is the same everywhere. Natures that may not repeat
+            themselves (of one's own search, of ``"best_response"``) are played here.
         progress: Called with (episodes searched, smallest margin so far).
 
     Returns:
@@ -103,10 +111,30 @@ def falsify(
         if hunt.nominal_margin >= 0:
             for kept in saved:
                 hunt.try_saved(kept)
-            hunt.search(search, max_episodes, progress)
+            _search(hunt, search, max_episodes, progress, make_executor(executor), env_fn)
             if hunt.nature is not None:
                 hunt.shrink(shrink_rules, shrink_traces, unseen)
         return _result(hunt, max_episodes)
+
+
+def _search(
+    hunt: Hunt, search: Any, budget: int, progress: Progress | None, executor: Executor | None, env_fn: Any
+) -> None:
+    if executor is None or hunt.nature is not None:
+        hunt.search(search, budget, progress)
+        return
+    arena = hunt.arena
+    work = Away(
+        arena.policy,
+        env_fn,
+        arena.channels,
+        deterministic=arena.deterministic,
+        demanded=hunt.demanded,
+        nominal=hunt.nominal,
+        seed=hunt.problem.seed,
+    )
+    with away(executor, work) as margins:
+        hunt.search(search, budget, progress, margins, most=_AHEAD * executor.workers)
 
 
 def _result(hunt: Hunt, max_episodes: int) -> Result:

@@ -12,6 +12,7 @@ from robust_envs import OutsideSetError
 from robust_envs.natures import Nature, Replay
 from robust_envs.streams import episode_seed
 from robust_envs.testing.arena import Arena
+from robust_envs.testing.away import Margins
 from robust_envs.testing.counterexample import Counterexample
 from robust_envs.testing.determinism import check_repeats
 from robust_envs.testing.episodes import Episode
@@ -88,44 +89,55 @@ class Hunt:
             self.worst, self.to_first = margin, self.episodes["saved"]
             self._catch(script, "saved")
 
-    def search(self, search: Any, budget: int, progress: Progress | None) -> None:
-        """Ask, play, tell, until something violates or the budget ends."""
+    def search(
+        self, search: Any, budget: int, progress: Progress | None, margins: Margins | None = None, most: int = 1
+    ) -> None:
+        """Ask, play, tell, until something violates or the budget ends.
+
+        Args:
+            search: Name, object or function.
+            budget: Episodes.
+            progress: Called after each.
+            margins: Plays several natures at once, elsewhere.
+            most: So many, where they do not depend on one another. What is found is what one at a time would find.
+        """
         self.budget, done = budget, self.episodes.get("saved", 0)
         name, made = make_search(search, self.problem)
         repeats = isinstance(search, str) and search in _REPEAT
         try:
             while self.nature is None and done < budget:
-                nature = made.ask()
-                source = made.source(nature) if hasattr(made, "source") else name
-                done += 1
-                self._play(made, nature, source, repeats=repeats)
-                if self.nature is not None:
-                    self.to_first = done
-                if progress is not None:
-                    progress(done, self.worst)
-        except StopIteration:  # nothing left to try
-            return
+                batch = _ask(made, name, min(most, budget - done) if repeats and margins is not None else 1)
+                known = margins([nature for nature, _ in batch]) if repeats and margins is not None and batch else []
+                for number, (nature, source) in enumerate(batch):
+                    done += 1
+                    self._play(made, nature, source, repeats=repeats, known=known[number] if known else None)
+                    if self.nature is not None:
+                        self.to_first = done
+                    if progress is not None:
+                        progress(done, self.worst)
+                    if self.nature is not None:
+                        break
+                if not batch:  # nothing left to try
+                    return
         finally:
             if hasattr(made, "close"):
                 made.close()
 
-    def _play(self, made: Search, nature: Nature, source: str, *, repeats: bool) -> None:
+    def _play(self, made: Search, nature: Nature, source: str, *, repeats: bool, known: float | None) -> None:
         self._count(source)
-        reach = getattr(nature, "reach", 1.0)
-        if reach != 1.0:
-            made.tell(
-                nature, self.demanded.margin(self.arena.play(nature, self.problem.seed, reach=reach), self.nominal)
-            )
-            return
-        if repeats:
-            episode = self.arena.play(nature, self.problem.seed)
-        else:
+        reach, trace = getattr(nature, "reach", 1.0), None
+        margin = known
+        if margin is None and (repeats or reach != 1.0):
+            margin = self.demanded.margin(self.arena.play(nature, self.problem.seed, reach=reach), self.nominal)
+        elif margin is None:
             episode, trace = self.arena.record(nature, self.problem.seed)
-        margin = self.demanded.margin(episode, self.nominal)
+            margin = self.demanded.margin(episode, self.nominal)
         made.tell(nature, margin)
+        if reach != 1.0:
+            return
         self.worst = min(self.worst, margin)
         if margin < 0:
-            self._catch(nature if repeats else Replay(trace), source)
+            self._catch(nature if trace is None else Replay(trace), source)
 
     def _catch(self, nature: Nature, source: str) -> None:
         """Confirm a violation by playing it again."""
@@ -198,6 +210,18 @@ class Hunt:
 
     def _count(self, label: str, number: int = 1) -> None:
         self.episodes[label] = self.episodes.get(label, 0) + number
+
+
+def _ask(made: Search, name: str, most: int) -> list[tuple[Nature, str]]:
+    """Ask for natures, with who proposed them; more than one only while the search need not know how they did."""
+    batch: list[tuple[Nature, str]] = []
+    while len(batch) < most and (not batch or getattr(made, "ready", False)):
+        try:
+            nature = made.ask()
+        except StopIteration:
+            break
+        batch.append((nature, made.source(nature) if hasattr(made, "source") else name))
+    return batch
 
 
 class _Elsewhere:

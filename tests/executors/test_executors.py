@@ -91,7 +91,9 @@ def test_executors_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ValueError, match="executor must be None, 'process', 'ray' or an executor, got executor='slurm'"
     ):
         make_executor("slurm")
-    with pytest.raises(TypeError, match="executor must be None, 'process', 'ray' or an object with run and workers"):
+    with pytest.raises(
+        TypeError, match="executor must be None, 'process', 'ray' or an object with run, open and workers"
+    ):
         make_executor(Processes)
     with pytest.raises(ValueError, match="workers must be >= 1, got workers=-1"):
         Processes(-1)

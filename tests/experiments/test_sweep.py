@@ -50,6 +50,9 @@ class Blind:
         hidden.rename(self.folder)
         yield from done
 
+    def open(self, work: Any, *, hear: Any = None) -> Any:
+        raise NotImplementedError
+
 
 class Listening:
     """A board that keeps what it is told."""

@@ -22,7 +22,11 @@ __all__ = ["SEARCHES", "Search", "make_search"]
 
 @runtime_checkable
 class Search(Protocol):
-    """Be asked for a nature (any callable of `Move`), then told the margin it led to, in turns."""
+    """Be asked for a nature (any callable of `Move`), then told the margin it led to, in turns.
+
+    A search that does not need to know how the last natures did may have an attribute `ready`, true while it can be
+    asked for more before those that are out are told: `falsify(..., executor=...)` plays them side by side.
+    """
 
     def ask(self) -> Nature:
         """Return a nature to try; raise `StopIteration` when there is nothing left to try."""

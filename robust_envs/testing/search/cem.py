@@ -64,6 +64,11 @@ class CrossEntropy:
         self._told: list[tuple[float, Array]] = []
         self._asked: dict[int, tuple[Any, Array]] = {}
 
+    @property
+    def ready(self) -> bool:
+        """Whether another rule of this population can be asked for before those that are out are told."""
+        return len(self._told) + len(self._asked) < self.population
+
     def ask(self) -> RuleNature:
         """Return the next rule."""
         vector = self.mean + self.std * self.rng.standard_normal(len(self.mean))

@@ -42,6 +42,11 @@ class CMA:
         self._told: list[tuple[Any, float]] = []
         self._asked: dict[int, tuple[RuleNature, Any]] = {}
 
+    @property
+    def ready(self) -> bool:
+        """Whether another rule of this population can be asked for before those that are out are told."""
+        return bool(self._waiting)
+
     def ask(self) -> RuleNature:
         """Return the next rule."""
         if not self._waiting:

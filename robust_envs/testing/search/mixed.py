@@ -40,10 +40,18 @@ class Auto:
         self._used = dict.fromkeys(self._searches, 0)
         self._owner: dict[int, tuple[str, Nature]] = {}
 
+    @property
+    def ready(self) -> bool:
+        """Whether whose turn it is can be asked before what is out is told."""
+        return bool(self._searches[self._next()][1].ready)
+
+    def _next(self) -> str:
+        return min(self._searches, key=lambda one: (self._used[one] + 0.5) / self._searches[one][0])
+
     def ask(self) -> Nature:
         """Return the next nature."""
         while True:
-            name = min(self._searches, key=lambda one: (self._used[one] + 0.5) / self._searches[one][0])
+            name = self._next()
             try:
                 nature: Nature = self._searches[name][1].ask()
             except StopIteration:

@@ -48,6 +48,8 @@ class Gradient:
         """Return three episodes' worth where the policy has a gradient, else None."""
         return cls(problem, limit=3) if _differentiable(problem) and not problem.oblivious else None
 
+    ready = True  # whether to be asked again before what is out is told
+
     def ask(self) -> Nature:
         """Return the next way to push."""
         if not self._ways:

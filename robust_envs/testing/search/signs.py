@@ -37,6 +37,8 @@ class Signs:
         self._large = max(len(place.features) for place in problem.places) > _LARGE
         self._asked = 0
 
+    ready = True  # whether to be asked again before what is out is told
+
     def ask(self) -> RuleNature:
         """Return the next rule."""
         self._asked += 1

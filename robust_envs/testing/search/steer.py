@@ -48,6 +48,8 @@ class Steer:
         """Return the search where it can act, else None."""
         return cls(problem) if _steerable(problem) else None
 
+    ready = True  # whether to be asked again before what is out is told
+
     def ask(self) -> Nature:
         """Return the next law."""
         laws: dict[Key, Array] = {}

@@ -47,6 +47,8 @@ class Segments:
     def __init__(self, problem: Problem) -> None:
         self.problem, self.rng, self._asked = problem, problem.rng, 0
 
+    ready = True  # whether to be asked again before what is out is told
+
     def ask(self) -> Course:
         """Return the next course."""
         count = SEGMENTS[self._asked % len(SEGMENTS)]
@@ -94,6 +96,8 @@ class NoiseSearch:
 
     def __init__(self, problem: Problem) -> None:
         self.rng = problem.rng
+
+    ready = True  # whether to be asked again before what is out is told
 
     def ask(self) -> Noise:
         """Return noise with a seed of its own."""
