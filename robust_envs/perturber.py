@@ -294,6 +294,17 @@ class Perturber:
                 start += port.dim
         return places
 
+    def seed_world(self, seed: int) -> None:
+        """Start the streams of the natures of the world anew, and no others."""
+        for act in () if self.stage is None else self.stage.acts.values():
+            act.seat.seed(stream(seed, depth=self.depth, channel=act.seat.key[0], agent=act.seat.key[1]))
+
+    @property
+    def world_moves(self) -> dict[tuple[str, str], Executed]:
+        """The latest moves of the natures of the world."""
+        keys = {act.seat.key for act in self.stage.acts.values()} if self.stage is not None else set()
+        return {key: move for key, move in self.last_move.items() if key in keys}
+
     def _seed(self, seed: int | None) -> None:
         self.seed = self.episode_seed = seed
         for seat in self.seats:

@@ -96,6 +96,13 @@ class Stage:
         if self._kernel is not None:
             self._kernel.lever.root.kernels[self._depth] = self._bend
 
+    def begin(self) -> None:
+        """Begin an episode where agents' natures are none of our business: batched games have seats of their own."""
+        for act in self.acts.values():
+            act.seat.begin()
+        self.enter()
+        self.open({})
+
     def open(self, observations: Mapping[str, Any], ask: Ask = perturbed, *, again: bool = True) -> Any:
         """Let the natures move that move once an episode.
 

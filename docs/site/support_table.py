@@ -61,6 +61,10 @@ Every line is found by trying: the environment is wrapped, reset and stepped. "n
 wrapped, with the reason given below the table. `python docs/site/support_table.py` writes this page, and a test
 compares it with what the code does.
 
+VMAS environments, thousands of games at once, have no column: on `reward`, `observation` and `action` they take
+`Nominal`, `Uniform`, `Noise`, `WorstCase` (rewards), `Policy` and functions of `Move`; on `dynamics`, one draw for all
+games, natures that look at none of them. Everything else is refused when the environment is wrapped, with the reason.
+
 """
 APIS = ("Env", "VectorEnv", "ParallelEnv", "AECEnv")
 # What is uncertain, by the words of a table's title: the channel, whether actions are discrete, and the set.

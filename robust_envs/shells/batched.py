@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -10,12 +10,15 @@ import numpy as np
 from gymnasium import spaces
 
 from robust_envs.natures import AsAgents, GradientAttack, LinearFeedback, Replay
+from robust_envs.natures.move import is_drawn
 from robust_envs.perturber import PREFIX, Perturber
 from robust_envs.shells.batched_budgets import make_batched_seat
 from robust_envs.shells.batched_seats import BatchedSeat
 from robust_envs.shells.batched_streams import torch_module
 from robust_envs.shells.layers import Layer
 from robust_envs.traces import Executed
+from robust_envs.worlds import Lever, World
+from robust_envs.worlds.tables import ready_parameters
 
 __all__ = ["RobustBatchedEnv", "gymnasium_space", "is_vmas", "robust_vmas"]
 
@@ -55,7 +58,7 @@ class RobustBatchedEnv(Layer):
     def __init__(
         self, env: Any, *, channels: dict[str, Any], nature: Any, info: str | None = None, trace: bool = False
     ) -> None:
-        _refuse(nature, info, trace)
+        _refuse(channels, nature, info, trace)
         self.env = env
         self._names = [agent.name for agent in env.agents]
         observation, action = (self._spaces(space) for space in (env.observation_space, env.action_space))
@@ -68,7 +71,9 @@ class RobustBatchedEnv(Layer):
             action_space=action.__getitem__,
             depth=depth,
             first=sum(name.startswith(PREFIX) for name in self._names),
+            world=None if channels.get("dynamics") is None else BatchedWorld(env),
         )
+        self._stage = perturber.stage
         self._settle(perturber, info)
         self._seats: dict[str, list[BatchedSeat]] = {
             channel: [
@@ -104,9 +109,12 @@ class RobustBatchedEnv(Layer):
             self._seed_natures(list(seed) if isinstance(seed, Sequence) else [seed])
         for seat in self._all:
             seat.begin()
+        self._perturber.restore()
         passed = seed if not several or isinstance(self.env, RobustBatchedEnv) else seed[0]  # type: ignore[index]
         given = self.env.reset(passed, True, return_info, return_dones)
         nominal, *others = given if return_info or return_dones else [given]
+        if self._stage is not None:
+            self._stage.begin()
         self._see(nominal)
         shown = [self._move("observation", nominal)] if return_observations else []
         return _one_or_all([*shown, *others])
@@ -140,6 +148,8 @@ class RobustBatchedEnv(Layer):
             played: Any = moved
         else:
             played = [moved[name] for name in self._names]
+        if self._stage is not None:
+            self._stage.drive({})
         nominal, rewards, *others = self.env.step(played)
         self._see(nominal)
         below = getattr(self.env, "nominal_rewards", None)
@@ -175,7 +185,7 @@ class RobustBatchedEnv(Layer):
     @property
     def last_move(self) -> dict[tuple[str, str], Executed]:
         """The latest move of each nature of this layer, by (channel, agent), tensors of shape (G, dim)."""
-        moves = {seat.seat.key: seat.executed for seat in self._all}
+        moves = {seat.seat.key: seat.executed for seat in self._all} | self._perturber.world_moves
         return {key: move for key, move in moves.items() if move is not None}
 
     @property
@@ -191,6 +201,8 @@ class RobustBatchedEnv(Layer):
             raise ValueError(f"seed must split {self.num_envs} games into equal shares, got {len(seeds)} seeds")
         for seat in self._all:
             seat.seed([int(seed) for seed in seeds])
+        if self._stage is not None:
+            self._perturber.seed_world(int(seeds[0]))
 
     def _see(self, nominal: Any) -> None:
         if self._looks:
@@ -250,7 +262,29 @@ def _one_or_all(parts: list[Any]) -> Any:
     return (parts[0] if len(parts) == 1 else parts) if parts else None
 
 
-def _refuse(nature: Any, info: str | None, trace: bool) -> None:
+class BatchedWorld(World):
+    """The simulator, as the channel `dynamics` sees it: its parameters are those of all games."""
+
+    def __init__(self, env: Any) -> None:
+        while isinstance(env, Layer):
+            env = env.env  # type: ignore[attr-defined]
+        self.root = env
+
+    def lever(self, channel: str, given: Any) -> Lever:
+        """Return what the channel moves."""
+        return Lever(channel, self.root, given, ready_parameters(self.root))
+
+
+def _refuse(channels: Mapping[str, Any], nature: Any, info: str | None, trace: bool) -> None:
+    known = (*_CHANNELS, "dynamics")
+    for channel, given in channels.items():
+        if given is not None and channel not in known:
+            raise ValueError(f"{channel} is not for batched games, which take {', '.join(known)}: got {given!r}")
+    if channels.get("dynamics") is not None and not is_drawn(nature):
+        raise ValueError(
+            f"dynamics of batched games are those of all games at once: nature must be one that looks at none of "
+            f"them (Uniform, Noise, Nominal, a shape in time), got {nature!r}"
+        )
     if isinstance(nature, AsAgents):
         raise ValueError(
             "AsAgents() adds agents to a game, and a VMAS environment's agents are its scenario's: train nature on a "
