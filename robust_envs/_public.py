@@ -61,7 +61,7 @@ from robust_envs.sets import (
 from robust_envs.shells.layers import find_wrapper
 from robust_envs.shells.overlay import overlay
 from robust_envs.traces import Executed, Recorded, Trace
-from robust_envs.worlds import Parameter
+from robust_envs.worlds import Option, Parameter
 from robust_envs.wrap import robust
 
 __all__ = [
@@ -94,6 +94,7 @@ __all__ = [
     "Move",
     "Noise",
     "Nominal",
+    "Option",
     "OutsideSetError",
     "Parameter",
     "Periodic",

@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from robust_envs.names import close_match
 from robust_envs.nature_spaces import shown_size
-from robust_envs.natures import AsAgents, Policy
+from robust_envs.natures import AsAgents, GradientAttack, LinearFeedback, Policy
 from robust_envs.natures.move import leaves
 from robust_envs.seats import Seat
 from robust_envs.sets import UncertaintySet
@@ -40,6 +40,16 @@ def check_played(nature: Any, members: UncertaintySet) -> None:
         members.project(np.ones(members.dim or 1))
     except NotImplementedError as error:
         raise ValueError(f"{type(nature).__name__}() must be projected onto its set: {error}, got {members}") from error
+
+
+def check_blind(nature: Any) -> None:
+    """Raise for natures that answer what somebody sees: the options of a reset are set before."""
+    for leaf in leaves(nature):
+        if isinstance(leaf, AsAgents | Policy | LinearFeedback | GradientAttack):
+            raise ValueError(
+                f"options of reset are moved before anybody sees anything: nature must not answer observations, "
+                f"got {type(leaf).__name__}"
+            )
 
 
 def check_radius(seat: Seat, radius: float) -> None:

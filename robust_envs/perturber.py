@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from robust_envs.channels import CHANNELS, ORDER, WORLD, JointPort
-from robust_envs.checks import check_flat, check_policies, check_radius, check_trace
+from robust_envs.checks import check_blind, check_flat, check_policies, check_radius, check_trace
 from robust_envs.names import close_match
 from robust_envs.nature_spaces import make_interface, pad_to_team, share, shown_size
 from robust_envs.natures import AsAgents, Policy, Replay
@@ -20,7 +20,7 @@ from robust_envs.seats import Chain, PartnerSeat, ScaledSeat, Seat
 from robust_envs.stage import Stage
 from robust_envs.streams import stream
 from robust_envs.traces import Executed, Trace
-from robust_envs.worlds import World
+from robust_envs.worlds import OptionsLever, World
 
 __all__ = ["PREFIX", "Perturber"]
 
@@ -143,7 +143,7 @@ class Perturber:
             options = self._take_radius(options)
         self._start(seed, options)
         self.restore()
-        return seed, options
+        return seed, options if self.stage is None else self.stage.options(options)
 
     def restore(self) -> None:
         """Give the environment back its own parameters."""
@@ -182,6 +182,8 @@ class Perturber:
             if channels.get(channel) is not None:
                 assert world is not None  # shells that know no world refuse these channels
                 lever = world.lever(channel, channels[channel])
+                if isinstance(lever, OptionsLever):
+                    check_blind(self.nature)
                 acts[channel] = seating.act(channel, lever, agents, first + len(self.seats))
                 self.seats.append(acts[channel].seat)
         if world is None or not acts:

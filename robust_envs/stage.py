@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from robust_envs.seats import Seat
-from robust_envs.worlds import Kernel, Lever, World
+from robust_envs.worlds import Kernel, Lever, OptionsLever, World
 
 __all__ = ["Act", "Ask", "Stage", "perturbed"]
 
@@ -43,7 +43,10 @@ class Stage:
         dynamics = self.acts.get("dynamics")
         self._dynamics = dynamics
         self._each_step = dynamics is not None and dynamics.lever.each_step
-        once = [self.acts.get("start"), None if self._each_step else dynamics]
+        start = self.acts.get("start")
+        # options of the reset are moved before it, and so before anybody sees anything
+        self._options = start if start is not None and isinstance(start.lever, OptionsLever) else None
+        once = [None if self._options is not None else start, None if self._each_step else dynamics]
         self.first = [act.seat for act in once if act is not None]  # who moves once, when an episode has begun
         transition = self.acts.get("transition")
         self._kernel = transition if transition is not None and isinstance(transition.lever, Kernel) else None
@@ -87,6 +90,20 @@ class Stage:
         self._kept = None
         if self._kernel is not None:
             self._kernel.lever.root.kernels.pop(self._depth, None)
+
+    def options(self, given: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Let nature move the options that the environment's reset is given."""
+        if self._options is None:
+            return given
+        lever: OptionsLever = self._options.lever
+        lever.take(given)
+        nominal = lever.read()
+        _renew(self._options, nominal)
+        new = perturbed(self._options.seat, nominal, {})
+        if new is nominal:
+            return given
+        lever.write(new)
+        return {**(given or {}), **lever.root}
 
     def enter(self) -> None:
         """Look at the environment as its reset left it."""

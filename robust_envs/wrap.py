@@ -19,6 +19,7 @@ from robust_envs.shells.batched import is_vmas, robust_vmas
 from robust_envs.shells.gym import SINGLE, RobustEnv
 from robust_envs.shells.parallel import RobustParallelEnv
 from robust_envs.shells.vector import RobustVectorEnv
+from robust_envs.worlds import asks_options
 
 __all__ = ["robust"]
 
@@ -122,6 +123,10 @@ def robust(
     if as_agents(nature) is not None:
         return _with_agents(env, channels, options)
     if isinstance(env, VectorEnv):
+        if start is not None and asks_options(start):
+            raise ValueError(
+                f"start: a VectorEnv hands the same options to all its copies: wrap each Env, got {start!r}"
+            )
         return RobustVectorEnv(env, **channels, **options)
     if isinstance(env, gymnasium.Env):
         return RobustEnv(env, **channels, **options)

@@ -13,6 +13,7 @@ import numpy as np
 from robust_envs.sets import AmbiguitySet
 from robust_envs.worlds.kernel import Kernel
 from robust_envs.worlds.lever import Lever
+from robust_envs.worlds.option import OptionsLever, asks_options
 from robust_envs.worlds.parameter import Parameter, Reading
 from robust_envs.worlds.probe import begin, difference, second, undisturbed
 from robust_envs.worlds.tables import observe_again, ready_parameters, ready_states
@@ -44,6 +45,8 @@ class World:
         """
         if channel == "transition" and isinstance(given, AmbiguitySet):
             return Kernel(self.root, given)
+        if channel == "start" and asks_options(given):
+            return OptionsLever(given)
         if channel == "dynamics":
             lever = Lever(channel, self.root, given, ready_parameters(self.root))
             with undisturbed():

@@ -42,6 +42,7 @@ NAMES = [
     "Move",
     "Noise",
     "Nominal",
+    "Option",
     "OutsideSetError",
     "Parameter",
     "Periodic",
