@@ -229,8 +229,8 @@ class NatureParallelEnv(Cast, Layer, BaseParallelWrapper[Any, Any, Any]):
         return observations, rewards, terminated, truncated, self._tell()
 
     def _tell(self) -> dict[str, dict[str, Any]]:
-        base = {agent: info if self._info is None else self._told(info, agent) for agent, info in self._infos.items()}
-        return {**base, **{name: self._told({}, name) for name in self._seats}}
+        given = {agent: info.copy() if isinstance(info, dict) else info for agent, info in self._infos.items()}
+        return {agent: self._told(info, agent) for agent, info in (given | {name: {} for name in self._seats}).items()}
 
 
 class NaturesOnlyParallelEnv(NatureParallelEnv):

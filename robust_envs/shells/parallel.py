@@ -111,5 +111,6 @@ class RobustParallelEnv(Layer, BaseParallelWrapper[Any, Any, Any]):
 
     def _tell(self, infos: dict[str, Any]) -> dict[str, dict[str, Any]]:
         if self._info is None:
-            return dict(infos)
+            # mpe2 hands out the infos it goes on using, and libraries write into them
+            return {agent: info.copy() if isinstance(info, dict) else info for agent, info in infos.items()}
         return {agent: self._told(info, agent) for agent, info in infos.items()}

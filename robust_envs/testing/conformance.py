@@ -9,6 +9,7 @@ from io import StringIO
 from typing import Any
 
 from robust_envs.natures import Uniform
+from robust_envs.testing.demands import DEMANDS
 from robust_envs.testing.laws import LAWS, effects_of
 from robust_envs.testing.report import Check, Report
 from robust_envs.testing.subject import Skipped, Subject, default_sets
@@ -26,7 +27,7 @@ def check_robust_env(
     suites: bool = True,
     **channels: Any,
 ) -> Report:
-    """Check that an environment and `robust` go together: every law, and the official suites of its API.
+    """Check that an environment and `robust` go together: laws, what other libraries demand, the suites of its API.
 
     Args:
         env_fn: Builds the environment without ``robust()``: a Gymnasium Env, a ParallelEnv or an AECEnv. Called many
@@ -63,7 +64,7 @@ def check_robust_env(
         subject = Subject(env_fn, sets, Uniform() if nature is None else nature, seed, steps, str(env))
     with closing(subject.make()):
         pass  # what does not fit is the caller's to know at once
-    checks = [*LAWS, *effects_of(sets), *(SUITES if suites else ())]
+    checks = [*LAWS, *effects_of(sets), *DEMANDS, *(SUITES if suites else ())]
     return Report(subject.name, tuple(_run(name, check, subject) for name, check in checks))
 
 

@@ -37,7 +37,7 @@ def test_files_stay_short_enough_to_be_read(own_files):
 
 
 def test_examples_are_short_and_open_with_their_sentence(root):
-    examples = sorted((root / "examples").glob("*.py"))
+    examples = sorted((root / "examples").rglob("*.py"))
     assert examples
     for path in examples:
         lines = path.read_text().splitlines()

@@ -70,7 +70,7 @@ def test_an_environment_that_ignores_its_seed_fails_one_check_and_the_others_say
     found, report = failed(Forgetful)
     assert set(found) == {"a seed repeats the environment's episode"}
     assert any("different episodes with one seed" in check.reason for check in report.skipped)
-    with pytest.raises(AssertionError, match="1 of 15 checks\n  a seed repeats"):
+    with pytest.raises(AssertionError, match="1 of 21 checks\n  a seed repeats"):
         report.require()
 
 
