@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from robust_envs.executors.base import Do, Hear, Work, check_attempts, cores, freeze, thaw, whole
@@ -35,10 +35,10 @@ class Processes:
         2
     """
 
-    workers: int = 0
+    workers: int = field(default_factory=cores)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "workers", whole("workers", self.workers or cores()))
+        object.__setattr__(self, "workers", whole("workers", self.workers))
 
     def run(self, work: Work, tasks: Sequence[Any], *, hear: Hear | None = None) -> Iterator[tuple[int, Any]]:
         """Do all tasks, see `Executor`."""

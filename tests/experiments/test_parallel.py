@@ -14,8 +14,6 @@ import pytest
 
 from algos.experiments import Measurement, RunConfig, load_policy, run, run_all
 
-pytestmark = pytest.mark.slow
-
 SMALL = {"learning_starts": 100, "batch_size": 32, "update_every": 20, "hidden_sizes": (16,)}
 
 
@@ -46,6 +44,7 @@ def test_a_failure_is_told_and_the_other_run_finishes(tmp_path: Path) -> None:
     assert (tmp_path / "free" / "summary.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX knows them")
 def test_ctrl_c_lets_every_run_write_its_checkpoint(tmp_path: Path) -> None:
     runs = {tmp_path / name: config(steps=10_000_000, checkpoint_every=100, seed=k) for k, name in enumerate("ab")}

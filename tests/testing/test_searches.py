@@ -54,7 +54,6 @@ def test_cma_is_asked_for_where_it_is_missing_and_works_where_it_is_there():
         assert falsify(home, Drift, **given, **QUICK).found
 
 
-@pytest.mark.slow
 def test_a_trained_adversary_breaks_too_and_counts_its_episodes():
     pytest.importorskip("stable_baselines3")
     result = falsify(
