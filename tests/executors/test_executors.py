@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from robust_envs.executors import Executor, LostWorkerError, Processes, make_executor
+from robust_envs.executors.base import freeze, thaw
 
 
 def squared(task: int, tell: Any) -> int:
@@ -97,3 +98,16 @@ def test_executors_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         make_executor(Processes)
     with pytest.raises(ValueError, match="workers must be >= 1, got workers=-1"):
         Processes(-1)
+
+
+def test_work_is_thawed_with_the_threads_of_where_it_comes_from() -> None:
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        frozen = freeze(lambda task, tell: task + 1)
+        torch.set_num_threads(1)
+        assert thaw(frozen)(1, print) == 2
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
