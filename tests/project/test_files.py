@@ -27,6 +27,22 @@ def test_no_file_names_a_package_registry(own_files):
     assert offenders(own_files, REGISTRIES) == []
 
 
+# Hidden files aside: what CI and git read.
+TOP = {"algos", "docs", "examples", "robust_envs", "tests"} | {
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "README.md",
+    "check",
+    "pyproject.toml",
+}
+
+
+def test_nothing_else_lies_on_the_top_level(own_files, root):
+    assert {path.relative_to(root).parts[0] for path in own_files} <= TOP | {".ci", ".gitignore"}
+
+
 def test_no_lock_file_is_kept(own_files):
     assert [path.name for path in own_files if path.suffix == ".lock" or path.name.startswith("requirements")] == []
 
