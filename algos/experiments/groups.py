@@ -18,8 +18,8 @@ from algos.experiments.algorithms import Trainer
 from algos.experiments.config import RunConfig
 from algos.experiments.metrics import MetricsFile
 from algos.experiments.progress import Board, Silent
-from algos.experiments.runs import RunFolder, agents_of, log_interval, make_trainer, measure, write_provenance
-from algos.experiments.watch import LatestReturn, Watch, callbacks_of
+from algos.experiments.runs import RunFolder, agents_of, learn_and_keep, make_trainer, measure, write_provenance
+from algos.experiments.watch import LatestReturn, Watch
 from robust_envs.files import write_json
 
 __all__ = ["measure_seeds", "seed_folders", "train_seeds"]
@@ -90,12 +90,8 @@ def _learn(
     latest: LatestReturn,
     board: Board,
 ) -> None:
-    left, before, began = (
-        config.steps - trainer.num_timesteps,
-        whole.seconds_at(trainer.num_timesteps),
-        time.monotonic(),
-    )
-    if left <= 0:
+    before, began = whole.seconds_at(trainer.num_timesteps), time.monotonic()
+    if trainer.num_timesteps >= config.steps:
         return
 
     def checkpoint() -> None:
@@ -110,14 +106,7 @@ def _learn(
 
     name = f"{config.algo}, level {config.level:g}, {len(folders)} seeds"
     watch = Watch(board, name, latest, every=config.checkpoint_every, checkpoint=checkpoint)
-    try:
-        callbacks = [watch, *callbacks_of(config, whole.best)]
-        trainer.learn(left, callback=callbacks, log_interval=log_interval(config), reset_num_timesteps=False)
-    except KeyboardInterrupt:
-        if watch.between_episodes:
-            checkpoint()
-        raise
-    checkpoint()
+    learn_and_keep(trainer, config, whole.best, watch, checkpoint)
 
 
 def measure_seeds(

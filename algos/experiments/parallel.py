@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Self, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from algos.experiments.config import RunConfig
-from algos.experiments.progress import Board, open_board
+from algos.experiments.progress import Board, Silent, open_board
 from algos.experiments.runs import RunFolder, run
 
 __all__ = ["run_all"]
@@ -106,19 +105,11 @@ def _stop(processes: Mapping[str, BaseProcess]) -> None:
             os.kill(process.pid, signal.SIGINT)
 
 
-class _Remote:
+class _Remote(Silent):
     """The board of a process: it sends to the parent's, and gives up when there is no parent any more."""
 
     def __init__(self, out: str, messages: Any) -> None:
         self._out, self._messages, self._parent = out, messages, os.getppid()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     def update(self, name: str, done: int, *, value: float | None = None) -> None:
         if os.getppid() != self._parent:

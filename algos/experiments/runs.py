@@ -180,9 +180,14 @@ def _learn(trainer: Trainer, config: RunConfig, folder: RunFolder, latest: Lates
     watch = Watch(board, config.name, latest, every=config.checkpoint_every, checkpoint=checkpoint)
     if trainer.num_timesteps >= config.steps:
         return
+    learn_and_keep(trainer, config, folder.best, watch, checkpoint)
+
+
+def learn_and_keep(trainer: Any, config: RunConfig, best: Path, watch: Watch, checkpoint: Callable[[], None]) -> None:
+    """Train up to the configured steps and write a checkpoint at the end, after Ctrl-C too."""
+    left = config.steps - trainer.num_timesteps
+    callbacks = [watch, *callbacks_of(config, best)]
     try:
-        left = config.steps - trainer.num_timesteps
-        callbacks = [watch, *callbacks_of(config, folder.best)]
         trainer.learn(left, callback=callbacks, log_interval=log_interval(config), reset_num_timesteps=False)
     except KeyboardInterrupt:
         # A second Ctrl-C breaks into an episode, where nothing can be resumed from: the last checkpoint stays.

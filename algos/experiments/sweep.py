@@ -16,8 +16,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from algos.experiments.config import RunConfig
 from algos.experiments.progress import Board, Silent
@@ -239,19 +238,11 @@ def _marked(folder: Path) -> Iterator[str]:
         (folder / _MARK).unlink(missing_ok=True)
 
 
-class _Teller:
+class _Teller(Silent):
     """The board of a run somewhere else: steps go home, and words about lost checkpoints and the like."""
 
     def __init__(self, tell: Callable[[Any], None]) -> None:
         self._tell = tell
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     def update(self, name: str, done: int, *, value: float | None = None) -> None:
         self._tell(done)

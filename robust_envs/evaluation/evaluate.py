@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from robust_envs.evaluation.sources import make_source
 from robust_envs.evaluation.spreading import Told, shares
 from robust_envs.executors import Executor, make_executor
 from robust_envs.natures import Uniform
+from robust_envs.numbers import whole
 from robust_envs.policies import check_policy
 from robust_envs.sets import UncertaintySet, towards_nominal
 from robust_envs.shells.layers import Layer
@@ -109,9 +110,9 @@ def evaluate(
         channels=channels,
         natures=_named_natures(natures),
         levels=_checked_levels(levels, channels),
-        episodes=_whole("episodes", episodes, least=1),
-        seed=_whole("seed", seed, least=0),
-        env_seed=None if env_seed is None else _whole("env_seed", env_seed, least=0),
+        episodes=whole("episodes", episodes, least=1),
+        seed=whole("seed", seed, least=0),
+        env_seed=None if env_seed is None else whole("env_seed", env_seed, least=0),
         deterministic=deterministic,
         progress=progress,
     )
@@ -271,11 +272,3 @@ def _checked_team(team: Sequence[str] | None, cells: Sequence[Episodes]) -> tupl
     if not team or not set(team) <= set(agents):
         raise ValueError(f"team must name agents among {agents}, got team={tuple(team)}")
     return tuple(team)
-
-
-def _whole(name: str, value: Any, *, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be a whole number, got {name}={value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be >= {least}, got {name}={value}")
-    return int(value)

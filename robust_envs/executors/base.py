@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from numbers import Integral
 from typing import Any, Protocol, runtime_checkable
 
 __all__ = ["ATTEMPTS", "Do", "Executor", "Hear", "LostWorkerError", "Work", "check_attempts", "freeze", "make_executor"]
@@ -97,8 +97,6 @@ def freeze(work: Work) -> bytes:
 
 def thaw(frozen: bytes) -> Work:
     """Turn the bytes back, and let torch use as many threads as in the process they come from: sums depend on it."""
-    import sys
-
     import cloudpickle
 
     work, threads = cloudpickle.loads(frozen)
@@ -108,8 +106,6 @@ def thaw(frozen: bytes) -> Work:
 
 
 def _threads() -> int | None:
-    import sys
-
     torch = sys.modules.get("torch")
     return None if torch is None else int(torch.get_num_threads())
 
@@ -120,15 +116,6 @@ def check_attempts(lost: int, why: str, hear: Hear | None) -> None:
         raise LostWorkerError(f"the same work was begun {lost} times, and every time its worker was lost: {why}")
     if hear is not None:
         hear(None, f"a worker was lost ({why}); what it was doing is begun again")
-
-
-def whole(name: str, value: Any) -> int:
-    """Return `value`, or raise unless it is a whole number >= 1."""
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be a whole number, got {name}={value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be >= 1, got {name}={value}")
-    return int(value)
 
 
 def cores() -> int:

@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from robust_envs.executors.base import Do, Hear, Work, check_attempts, cores, freeze, thaw, whole
+from robust_envs.executors.base import Do, Hear, Work, check_attempts, cores, freeze, thaw
+from robust_envs.numbers import whole
 
 __all__ = ["Processes"]
 
@@ -38,7 +39,7 @@ class Processes:
     workers: int = field(default_factory=cores)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "workers", whole("workers", self.workers))
+        object.__setattr__(self, "workers", whole("workers", self.workers, least=1))
 
     def run(self, work: Work, tasks: Sequence[Any], *, hear: Hear | None = None) -> Iterator[tuple[int, Any]]:
         """Do all tasks, see `Executor`."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from numbers import Integral
 from typing import Any
 
 from robust_envs.executors import Executor, make_executor
+from robust_envs.numbers import whole
 from robust_envs.streams import episode_seed
 from robust_envs.testing.arena import Arena
 from robust_envs.testing.away import Away, away
@@ -18,7 +18,7 @@ from robust_envs.testing.properties import as_property
 from robust_envs.testing.result import Result
 from robust_envs.testing.witness import SINGLE
 
-__all__ = ["falsify", "whole"]
+__all__ = ["falsify"]
 
 _AHEAD = 4  # natures for each worker at a time: the more, the more are played in vain when one is found
 
@@ -186,12 +186,3 @@ def _counterexample(hunt: Hunt) -> Counterexample | None:
         },
         shrink={"episodes": shrunk.episodes, "one_minimal": shrunk.one_minimal, "from_steps": shrunk.from_steps},
     )
-
-
-def whole(name: str, value: Any, *, least: int) -> int:
-    """Return a whole number, or raise naming the parameter, the rule and the value."""
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be a whole number, got {name}={value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be >= {least}, got {name}={value}")
-    return int(value)

@@ -104,21 +104,21 @@ class Hunt:
         self.budget, done = budget, self.episodes.get("saved", 0)
         name, made = make_search(search, self.problem)
         repeats = isinstance(search, str) and search in _REPEAT
+        away = margins if repeats else None  # what does not do the same again is played, and recorded, here
         try:
             while self.nature is None and done < budget:
-                batch = _ask(made, name, min(most, budget - done) if repeats and margins is not None else 1)
-                known = margins([nature for nature, _ in batch]) if repeats and margins is not None and batch else []
-                for number, (nature, source) in enumerate(batch):
+                batch = _ask(made, name, 1 if away is None else min(most, budget - done))
+                if not batch:  # nothing left to try
+                    return
+                known = [None] if away is None else away([nature for nature, _ in batch])
+                for (nature, source), margin in zip(batch, known, strict=True):
                     done += 1
-                    self._play(made, nature, source, repeats=repeats, known=known[number] if known else None)
-                    if self.nature is not None:
-                        self.to_first = done
+                    self._play(made, nature, source, repeats=repeats, known=margin)
                     if progress is not None:
                         progress(done, self.worst)
                     if self.nature is not None:
+                        self.to_first = done
                         break
-                if not batch:  # nothing left to try
-                    return
         finally:
             if hasattr(made, "close"):
                 made.close()

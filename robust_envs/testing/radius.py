@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from robust_envs.numbers import whole
 from robust_envs.sets import UncertaintySet
-from robust_envs.testing.falsify import falsify, whole
+from robust_envs.testing.falsify import falsify
 from robust_envs.testing.result import Result
 
 __all__ = ["RobustRadius", "robust_radius"]
