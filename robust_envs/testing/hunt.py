@@ -17,8 +17,8 @@ from robust_envs.testing.counterexample import Counterexample
 from robust_envs.testing.determinism import check_repeats
 from robust_envs.testing.episodes import Episode
 from robust_envs.testing.fingerprint import describe_env
-from robust_envs.testing.lattice import Q
-from robust_envs.testing.moves import correlations, is_named, script_of, script_of_file, steps_of
+from robust_envs.testing.lattice import Q, Script
+from robust_envs.testing.moves import correlations, is_named, playable, script_of, steps_of
 from robust_envs.testing.problem import Problem, scout, with_sensitivity
 from robust_envs.testing.properties import Property
 from robust_envs.testing.result import Found, RuleReport
@@ -79,7 +79,7 @@ class Hunt:
         problem, nominal = scout(self.arena, kept.seed, self.problem.rng, oblivious=self.problem.oblivious)
         self._count("nominal")
         try:
-            script = script_of_file(problem, kept, self.arena.channels)
+            script = self._script_of_file(problem, kept)
             margin = self.demanded.margin(self.arena.play(script, kept.seed), nominal)
         except OutsideSetError:  # the sets have become smaller since
             return
@@ -88,6 +88,17 @@ class Hunt:
             self.problem, self.nominal = with_sensitivity(problem, nominal), nominal
             self.worst, self.to_first = margin, self.episodes["saved"]
             self._catch(script, "saved")
+
+    def _script_of_file(self, problem: Problem, kept: Counterexample) -> Script:
+        """Read the integers of a file on the lattice of the sets it was found in, which need not be those of today."""
+        then = playable(kept.channels, self.arena.channels)
+        if any(then[name] != self.arena.channels[name] for name in then):
+            try:
+                problem, _ = scout(self.arena.with_channels(then), kept.seed, problem.rng)
+            except ValueError as error:
+                raise OutsideSetError(f"the sets of the file do not act here: {error}") from error
+            self._count("nominal")
+        return script_of(problem, kept.steps, kept.q)
 
     def search(
         self, search: Any, budget: int, progress: Progress | None, margins: Margins | None = None, most: int = 1

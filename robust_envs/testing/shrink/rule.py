@@ -149,7 +149,7 @@ def _scores(problem: Problem, place: Place, hints: Hints) -> Array:
         pushes[list(place.ways)] = (reach.sum(axis=1) / most)[list(place.ways), None]
         weights = np.concatenate([weights, pushes])
     weights *= 0.5 + place.varies
-    if problem.oblivious:
+    if problem.oblivious or place.once:
         weights[:, :-1] = 0.0
     known = place.sensitivity is not None  # then what the search happened to find must not sway the answer
     hint = np.zeros_like(weights) if known else hints.get(place.key, np.zeros_like(weights))
