@@ -12,6 +12,7 @@ from robust_envs.streams import episode_seed
 from robust_envs.testing.arena import Arena
 from robust_envs.testing.away import Away, away
 from robust_envs.testing.counterexample import Counterexample, Expect
+from robust_envs.testing.declarations import tell_channel
 from robust_envs.testing.fingerprint import describe_env, describe_policy, wrapper_names
 from robust_envs.testing.hunt import Hunt, Progress, begin
 from robust_envs.testing.properties import as_property
@@ -162,7 +163,7 @@ def _result(hunt: Hunt, max_episodes: int) -> Result:
     return Result(
         found=violated or hunt.nature is not None,
         property=str(hunt.demanded),
-        channels={name: repr(members) for name, members in hunt.arena.channels.items()},
+        channels={name: tell_channel(name, given) for name, given in hunt.arena.channels.items()},
         seed=hunt.seed,
         env_seed=hunt.problem.seed,
         max_episodes=max_episodes,

@@ -14,11 +14,12 @@ from robust_envs.streams import episode_seed
 from robust_envs.testing.arena import Arena
 from robust_envs.testing.away import Margins
 from robust_envs.testing.counterexample import Counterexample
+from robust_envs.testing.declarations import playable
 from robust_envs.testing.determinism import check_repeats
 from robust_envs.testing.episodes import Episode
 from robust_envs.testing.fingerprint import describe_env
 from robust_envs.testing.lattice import Q, Script
-from robust_envs.testing.moves import correlations, is_named, playable, script_of, steps_of
+from robust_envs.testing.moves import correlations, is_named, script_of, steps_of
 from robust_envs.testing.problem import Problem, scout, with_sensitivity
 from robust_envs.testing.properties import Property
 from robust_envs.testing.result import Found, RuleReport

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from robust_envs.testing.lattice import Script, encode
 from robust_envs.testing.problem import Place, Problem
 from robust_envs.traces import Trace
 
-__all__ = ["correlations", "is_named", "playable", "script_of", "steps_of"]
+__all__ = ["correlations", "is_named", "script_of", "steps_of"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -52,18 +52,6 @@ def script_of(problem: Problem, steps: Sequence[PerturbedStep], q: int) -> Scrip
     """Return the nature that plays a list of moves."""
     members = {place.label: place.members for place in problem.places}
     return Script(steps, members, q, whole=[place.label for place in problem.places if place.whole])
-
-
-def playable(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sets of a file for play: files only name the policies of partners, which are those of today.
-
-    Raises:
-        ValueError: If there are none.
-    """
-    if "partners" in then and now.get("partners") is None:
-        told = ", ".join(f"{agent}: {members}" for agent, members in then["partners"].items())
-        raise ValueError(f"partners must be given: channels={{'partners': ...}}, the file only names them ({told})")
-    return {**then, **({"partners": now["partners"]} if "partners" in then else {})}
 
 
 def correlations(problem: Problem, trace: Trace, episode: Episode | None) -> dict[Any, Any]:

@@ -13,10 +13,11 @@ from robust_envs import OutsideSetError
 from robust_envs.sets import Finite
 from robust_envs.testing.arena import Arena
 from robust_envs.testing.counterexample import Counterexample, Expect, PerturbedStep
+from robust_envs.testing.declarations import playable
 from robust_envs.testing.episodes import Episode
 from robust_envs.testing.fingerprint import describe_policy
 from robust_envs.testing.lattice import Script, decode
-from robust_envs.testing.moves import is_named, playable, script_of
+from robust_envs.testing.moves import is_named, script_of
 from robust_envs.testing.notation import read_property
 from robust_envs.testing.problem import Place, Problem, scout
 from robust_envs.testing.properties import Property, as_property

@@ -139,7 +139,9 @@ def _scores(problem: Problem, place: Place, hints: Hints) -> Array:
     It promises what it moves the action by, as far as that is known, and more where its feature varies.
     """
     weights = np.ones((place.rows, len(place.scale)))
-    if not place.choice:
+    if place.choice:
+        weights[[row not in place.options for row in range(place.first, place.first + place.rows)]] = 0.0
+    else:
         weights[place.members.bounds.high == place.members.bounds.low] = 0.0
     if place.sensitivity is not None:
         reach = np.abs(place.sensitivity)
