@@ -78,6 +78,13 @@ class Seat:
         self._settle()
         self.clear()
 
+    once = False
+    """Whether it moves once an episode."""
+    moving = False
+    """Whether its set is another at every move."""
+    names: tuple[str, ...] | None = None
+    """What its numbers are called, where they are parameters of the world."""
+
     @property
     def looks(self) -> bool:
         """Whether a move depends on the observation."""
