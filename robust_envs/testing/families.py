@@ -32,7 +32,7 @@ def families(place: Place) -> tuple[Family, ...]:
     Args:
         place: Where nature moves.
     """
-    if place.choice or place.names != place.features[: place.rows] or not _even(place.members):
+    if place.choice or place.once or place.names != place.features[: place.rows] or not _even(place.members):
         return ()
     found: dict[str, list[int]] = {}
     for row, name in enumerate(place.names):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from robust_envs.channels import WORLD
 from robust_envs.testing.families import Family, families
 from robust_envs.testing.problem import Place, Problem
 from robust_envs.testing.rules import Feedback, RuleNature
@@ -135,6 +136,8 @@ def _weights(term: Term, place: Place, family: Family | None) -> Array:
 
 
 def _who(place: Place, number: int) -> str:
+    if place.channel in WORLD:
+        return f"{place.channel}: "
     return f"each agent's {place.channel}: " if number < 0 else f"{place.channel} of {place.label[1]}: "
 
 
@@ -161,11 +164,12 @@ def _push(place: Place, row: int, terms: Sequence[Term]) -> str:
 
 def _line(place: Place, row: int, terms: Sequence[Term]) -> str:
     drive = _drive(place, terms)
-    if place.choice:
-        return f"{place.names[row]} when {drive} > 0"
-    high, low = place.members.bounds.high[row], place.members.bounds.low[row]
     constant = len(terms) == 1 and terms[0].feature == len(place.features)
     negative = terms[0].weight < 0
+    if place.choice:
+        always = f"never {place.names[row]}" if negative else f"{place.names[row]} always"
+        return always if constant else f"{place.names[row]} when {drive} > 0"
+    high, low = place.members.bounds.high[row], place.members.bounds.low[row]
     if constant:
         return f"delta[{place.names[row]}] = {low if negative else high:+.4g}"
     sign = "-" if negative else "+"

@@ -179,7 +179,9 @@ def _scores(problem: Problem, place: Place, hints: Hints) -> Array:
     It promises what it moves the action by, as far as that is known, and more where its feature varies.
     """
     weights = np.ones((place.rows, len(place.scale)))
-    if not place.choice:
+    if place.choice:
+        weights[[row not in place.options for row in range(place.first, place.first + place.rows)]] = 0.0
+    else:
         weights[place.members.bounds.high == place.members.bounds.low] = 0.0
     if place.sensitivity is not None:
         reach = np.abs(place.sensitivity)
@@ -189,7 +191,7 @@ def _scores(problem: Problem, place: Place, hints: Hints) -> Array:
         pushes[list(place.ways)] = (reach.sum(axis=1) / most)[list(place.ways), None]
         weights = np.concatenate([weights, pushes])
     weights *= 0.5 + place.varies
-    if problem.oblivious:
+    if problem.oblivious or place.once:
         weights[:, :-1] = 0.0
     known = place.sensitivity is not None  # then what the search happened to find must not sway the answer
     hint = np.zeros_like(weights) if known else hints.get(place.key, np.zeros_like(weights))
