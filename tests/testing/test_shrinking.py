@@ -231,7 +231,20 @@ def test_of_rules_that_break_this_start_the_one_that_breaks_others_is_told():
     assert there(found.nature(problem)) < 0
     assert len(found.terms) == 1
     assert not found.pushes(problem)
-    assert judge.used <= 32 + 8 + 4 + 3
+    assert judge.used <= 32 + 2 * (8 + 4 + 3)  # and the opposites
+
+
+def test_of_rules_that_break_all_starts_the_one_whose_opposite_does_no_harm_is_told():
+    problem = still()
+
+    def anywhere(nature):  # the first coordinate breaks either way, and by more than the second, which breaks upwards
+        _, trace = problem.arena.record(nature, 0)
+        first, second, _ = 10 * trace.moves["observation", "agent_0"].chosen[0]
+        return 0.5 - max(2 * abs(first), second)
+
+    found = shrink_rule(problem, Judge(anywhere, 200), {}, [anywhere] * 3)
+    assert {term.row for term in found.terms} == {1}
+    assert anywhere(found.nature(problem)) < 0 <= anywhere(found.flipped().nature(problem))
 
 
 def test_mirrored_actions_are_one_way_to_push():
