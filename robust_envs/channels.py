@@ -15,7 +15,7 @@ import numpy as np
 from gymnasium import spaces
 
 from robust_envs.names import close_match
-from robust_envs.sets import Joint, PerEpisode, PerState, Product, UncertaintySet
+from robust_envs.sets import Joint, PerEpisode, PerState, Product, UncertaintySet, towards_nominal
 
 __all__ = [
     "CHANNELS",
@@ -29,6 +29,7 @@ __all__ = [
     "ScalarPort",
     "make_port",
     "merge",
+    "scaled",
 ]
 
 WORLD = ("dynamics", "start", "transition")
@@ -231,6 +232,34 @@ class DiscretePort(Port):
         if isinstance(value, np.ndarray):
             return np.full(value.shape, choice, value.dtype)
         return type(value)(choice)
+
+
+def scaled(channel: str, given: Any, c: float) -> Any:
+    """Multiply what a channel is given by a factor: all deltas, or values drawn towards the nominal one.
+
+    Args:
+        channel: Its name.
+        given: As `robust` takes it: a set, a dict of sets, for coalitions a list.
+        c: Finite, >= 0.
+
+    Raises:
+        TypeError: For what is no set.
+        ValueError: For sets that have no size.
+
+    Example:
+        >>> from robust_envs import Linf
+        >>> scaled("observation", {"agent_0": Linf(0.2)}, 0.5)
+        {'agent_0': Linf(0.1)}
+    """
+    if channel in WORLD:
+        return towards_nominal(given, c)
+    if isinstance(given, Mapping):
+        return {agent: scaled(channel, members, c) for agent, members in given.items()}
+    if isinstance(given, list | tuple):  # of coalitions
+        return [scaled(channel, members, c) for members in given]
+    if not isinstance(given, UncertaintySet):
+        raise TypeError(f"{channel} must be an uncertainty set or a dict by agent of such, got {given!r}")
+    return given.scaled(c)
 
 
 def merge(boxes: list[Any]) -> spaces.Box:

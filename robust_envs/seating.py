@@ -112,7 +112,10 @@ class Seating:
         }
         # a set that may hold 0 in one episode and not in the next takes no short cuts
         kind: Any = KernelSeat if isinstance(lever, Kernel) else Seat if lever.shifting else make_seat
-        return Act(kind(**parts), lever)
+        seat = kind(**parts)
+        seat.once = channel == "start" or not lever.each_step
+        seat.names = lever.labels
+        return Act(seat, lever)
 
     def _place(self, channel: str, agent: str, members: UncertaintySet) -> Place:
         own = members.inner if isinstance(members, Joint) else members

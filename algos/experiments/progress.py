@@ -11,7 +11,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
-__all__ = ["Board", "Silent", "is_terminal", "open_board"]
+__all__ = ["Board", "Silent", "Teller", "is_terminal", "open_board"]
 
 Clock = Callable[[], float]
 
@@ -83,6 +83,25 @@ class Silent:
 
     def say(self, text: str) -> None:
         """Say nothing."""
+
+
+class Teller(Silent):
+    """The board of a run in another process: steps with the latest return go home, and words.
+
+    Args:
+        tell: Takes (steps, return) or text.
+    """
+
+    def __init__(self, tell: Callable[[Any], None]) -> None:
+        self._tell = tell
+
+    def update(self, name: str, done: int, *, value: float | None = None) -> None:
+        """Tell how far it is."""
+        self._tell((done, value))
+
+    def say(self, text: str) -> None:
+        """Tell in words."""
+        self._tell(text)
 
 
 class _Lines:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from algos.experiments.config import RunConfig
-from algos.experiments.progress import Board, Silent
+from algos.experiments.progress import Board, Silent, Teller
 from algos.experiments.runs import RunFolder, run
 from robust_envs.executors import Executor, make_executor
 from robust_envs.files import write_atomic, write_json
@@ -172,8 +172,8 @@ class _Running:
                 self._end(tasks[number], back)
 
     def _hear(self, name: str | None, told: Any) -> None:
-        if name is not None and isinstance(told, int):
-            self.steps[name] = told
+        if name is not None and not isinstance(told, str):
+            self.steps[name], _ = told
             self._show()
         else:
             self.board.say(str(told))
@@ -214,7 +214,7 @@ def _run_one(task: _Task, tell: Callable[[Any], None]) -> _Back:
     top = Path(task.out) if shared else Path(tempfile.gettempdir()) / f"robust-envs-sweep-{task.mark}"
     folder = top / task.name
     try:
-        summary = run(task.config, folder, resume=RunFolder(folder).config.exists(), board=_Teller(tell))
+        summary = run(task.config, folder, resume=RunFolder(folder).config.exists(), board=Teller(tell))
     except Exception:  # one run that fails must not end the others
         return _Back(None, traceback.format_exc(), {})
     return _Back(summary, "", {} if shared else _contents(folder))
@@ -236,19 +236,6 @@ def _marked(folder: Path) -> Iterator[str]:
         yield mark
     finally:
         (folder / _MARK).unlink(missing_ok=True)
-
-
-class _Teller(Silent):
-    """The board of a run somewhere else: steps go home, and words about lost checkpoints and the like."""
-
-    def __init__(self, tell: Callable[[Any], None]) -> None:
-        self._tell = tell
-
-    def update(self, name: str, done: int, *, value: float | None = None) -> None:
-        self._tell(done)
-
-    def say(self, text: str) -> None:
-        self._tell(text)
 
 
 def _table(ended: list[Ended]) -> str:

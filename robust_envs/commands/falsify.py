@@ -15,7 +15,7 @@ from robust_envs.testing.store import FOLDER
 __all__ = ["falsify"]
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
-Set = Annotated[str | None, tyro.conf.arg(metavar="SET", help_behavior_hint="")]
+Sets = Annotated[tuple[str, ...], tyro.conf.arg(metavar="SET", help_behavior_hint=""), tyro.conf.UseAppendAction]
 Words = Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
 
 
@@ -24,9 +24,15 @@ def falsify(
     /,
     *,
     property: Annotated[str, tyro.conf.arg(metavar="EXPRESSION")],  # noqa: A002 - the flag's name
-    observation: Set = None,
-    action: Set = None,
-    reward: Set = None,
+    observation: Sets = (),
+    action: Sets = (),
+    reward: Sets = (),
+    message: Sets = (),
+    delay: Sets = (),
+    dropout: Sets = (),
+    dynamics: Sets = (),
+    start: Sets = (),
+    transition: Sets = (),
     env: Annotated[str | None, tyro.conf.arg(metavar="ENV", help_behavior_hint="")] = None,
     episodes: int = 300,
     search: str = "auto",
@@ -48,9 +54,16 @@ def falsify(
         policy: Folder of a run, module:attribute, or a zip of Stable-Baselines3 (with --trust-pickle and --sb3).
         property: What must hold: return>=-60, return>=80% (of nominal), return[agent_0]>=1, worst_agent>=0,
             -0.2<=obs[2]<=0.2; joined by and, or.
-        observation: How far observations may be off: linf:0.1, l2:0.5, interval:-0.1,0.2 or Linf(0.1, unit=(1, 2)).
+        observation: How far observations may be off: linf:0.1, l2:0.5, interval:-0.1,0.2 or Linf(0.1, unit=(1, 2)); for
+            one agent NAME=SET, again for the next.
         action: The same for actions; discrete ones take finite:0,2 (replacements) or switch:0.1.
         reward: The same for rewards.
+        message: What may happen to messages: switch:0.2, linf:0.3, heard(Dropout(0.5)).
+        delay: How late observations may be: delay:3; actions: Delay(3, of="action").
+        dropout: How often they may be lost: dropout:0.2.
+        dynamics: How far parameters may be off: masspole=relative:0.3, again for the next.
+        start: How far the first state may be off: linf:0.1 or NAME=SET.
+        transition: The same for every state.
         env: Id of Gymnasium, or module:function that builds the environment; a run knows its own.
         episodes: Of the search.
         search: auto, signs, steer, cem, segments, noise, pgd, cma or best_response.
@@ -65,14 +78,25 @@ def falsify(
     """
     from robust_envs.commands.screen import say, show_search
     from robust_envs.commands.sources import find_env, find_policy
+    from robust_envs.testing.declarations import read_words
     from robust_envs.testing.falsify import falsify as search_for
-    from robust_envs.testing.notation import read_property, read_set
+    from robust_envs.testing.notation import read_property
     from robust_envs.testing.store import save_counterexample
 
-    given = {"observation": observation, "action": action, "reward": reward}
-    channels: dict[str, Any] = {name: read_set(text) for name, text in given.items() if text is not None}
+    given = {
+        "observation": observation,
+        "action": action,
+        "reward": reward,
+        "message": message,
+        "delay": delay,
+        "dropout": dropout,
+        "dynamics": dynamics,
+        "start": start,
+        "transition": transition,
+    }
+    channels: dict[str, Any] = {name: read_words(texts) for name, texts in given.items() if texts}
     if not channels:
-        raise ValueError("a set must be given: --observation, --action or --reward, e.g. --observation linf:0.1")
+        raise ValueError(f"a set must be given: --{', --'.join(given)}, e.g. --observation linf:0.1")
     demanded = read_property(property)
     found_policy, known = find_policy(policy, sb3=sb3, trust_pickle=trust_pickle)
     make: Any = known if env is None else find_env(env)

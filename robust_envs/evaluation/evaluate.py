@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from robust_envs.channels import WORLD
+from robust_envs.channels import scaled
 from robust_envs.evaluation.results import TEAM, Episodes, Evaluation
 from robust_envs.evaluation.rollouts import Played, play, seeded_globals
 from robust_envs.evaluation.sources import make_source
@@ -20,7 +20,6 @@ from robust_envs.executors import Executor, make_executor
 from robust_envs.natures import Uniform
 from robust_envs.numbers import whole
 from robust_envs.policies import check_policy
-from robust_envs.sets import UncertaintySet, towards_nominal
 from robust_envs.shells.layers import Layer
 from robust_envs.streams import episode_seed
 from robust_envs.wrap import robust
@@ -203,7 +202,7 @@ class _Plan:
     def _wrapped(self, source: Any, level: float, nature: Any) -> Any:
         if level == 0.0:
             return source
-        channels = {name: _scaled(name, value, level) for name, value in self.channels.items()}
+        channels = {name: scaled(name, value, level) for name, value in self.channels.items()}
         return robust(source, **channels, nature=nature)
 
     def _episode(self, env: Any, k: int) -> Played:
@@ -219,18 +218,6 @@ def _by_agent(returns: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, 
     if TEAM in agents:
         raise ValueError(f"agents must not be called {TEAM!r}, which names the sum over them, got {agents}")
     return {agent: tuple(episode.get(agent, 0.0) for episode in returns) for agent in agents}
-
-
-def _scaled(channel: str, value: Any, level: float) -> Any:
-    if channel in WORLD:
-        return towards_nominal(value, level)
-    if isinstance(value, Mapping):
-        return {agent: _scaled(channel, member, level) for agent, member in value.items()}
-    if isinstance(value, list | tuple):  # of coalitions
-        return [_scaled(channel, member, level) for member in value]
-    if not isinstance(value, UncertaintySet):
-        raise TypeError(f"{channel} must be an uncertainty set or a dict by agent of such, got {value!r}")
-    return value.scaled(level)
 
 
 def _reseed(policy: Any, seed: int) -> None:

@@ -144,13 +144,14 @@ class _Here:
     work: Work
     told: Any
     stop: Any
+    parent: int
 
 
 def _start(frozen: bytes, told: Any, stop: Any) -> None:
     with suppress(AttributeError, OSError):
         os.setsid()  # out of the terminal's reach: the parent hands Ctrl-C on, once
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # but to who works
-    _Here.work, _Here.told, _Here.stop = staticmethod(thaw(frozen)), told, stop
+    _Here.work, _Here.told, _Here.stop, _Here.parent = staticmethod(thaw(frozen)), told, stop, os.getppid()
 
 
 def _do(number: int, task: Any) -> Any:
@@ -158,6 +159,19 @@ def _do(number: int, task: Any) -> Any:
     try:
         if _Here.stop.is_set():
             raise KeyboardInterrupt
-        return _Here.work(task, lambda text: _Here.told.put((number, text)))
+        return _Here.work(task, lambda text: _tell(number, text))
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if _orphaned():  # nobody will ask for anything any more
+            os._exit(1)
+
+
+def _tell(number: int, text: Any) -> None:
+    """Tell the parent, or give up as after Ctrl-C where there is none any more."""
+    if _orphaned():
+        raise KeyboardInterrupt
+    _Here.told.put((number, text))
+
+
+def _orphaned() -> bool:
+    return os.getppid() != _Here.parent

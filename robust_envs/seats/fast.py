@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,31 @@ class RewardSeat(Seat):
         return new
 
 
-class BoxSeat(Seat):
+class BlindSeat(Seat):
+    """Move without knowing the value: what is drawn does not depend on it."""
+
+    @property
+    def waits(self) -> bool:
+        return not self.recording
+
+    def postpone(self, ask: Callable[[], Any]) -> None:
+        if self.idle:
+            super().postpone(ask)
+            return
+        delta = next(self._rows, None)
+        self._last = ask, self._refill() if delta is None else delta
+
+    def again(self, value: Any) -> Any:
+        new = super().again(value)
+        if self._last is not None:
+            self._last = value, self._last[1]  # whoever wants to know the nominal value need not ask
+        return new
+
+
+class BoxSeat(BlindSeat):
     """The same, fast, where the value is a float array and moves are drawn in blocks.
 
-    ``perturb`` is compiled into a closure: half of what a step could save is attribute look-ups.
+    ``perturb`` and ``again`` are compiled into closures: half of what a step could save is attribute look-ups.
     """
 
     port: BoxPort
@@ -62,7 +84,8 @@ class BoxSeat(Seat):
         # a space that was pickled holds a copy of the dtype, values hold numpy's own
         dtype = None if self.idle or not space.shape else np.dtype(space.dtype.type)
         guards, slow, low, high = self._guards, super().perturb, space.low, space.high
-        check = self._bounded and not guards
+        bounded, slowly = self._bounded, super().again
+        check = bounded and not guards
         minimum, maximum = np.minimum, np.maximum
 
         def perturb(value: Any, observation: Any = None, mask: Any = None) -> Any:
@@ -93,10 +116,18 @@ class BoxSeat(Seat):
                 self._executed.append((new.tobytes(), value.tobytes()))
             return new
 
+        def again(value: Any) -> Any:
+            delta = None if self._last is None else self._last[1]
+            if bounded or delta is None or getattr(value, "dtype", None) is not dtype or value.shape != delta.shape:
+                return slowly(value)
+            self._last = value, delta
+            return value + delta
+
         self.perturb = perturb  # type: ignore[method-assign]
+        self.again = again  # type: ignore[method-assign]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "perturb"}
+        return {name: value for name, value in vars(self).items() if name not in ("perturb", "again")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -117,7 +148,7 @@ class BoxSeat(Seat):
         return np.asarray(new.astype(np.float64) - value)
 
 
-class PartSeat(Seat):
+class PartSeat(BlindSeat):
     """The same, fast, for some unbounded coordinates of a flat float array, where moves are drawn in blocks."""
 
     port: CoordinatesPort

@@ -17,6 +17,7 @@ class KernelSeat(Seat):
     """Move a distribution inside a set that lies about it: another set at every state and action."""
 
     members: Moved
+    moving = True
 
     def _settle(self) -> None:
         super()._settle()

@@ -42,6 +42,10 @@ class MenuSeat(ChoiceSeat):
         super().__init__(**parts)
         self.masked = self.masked and self.port.part.discrete
 
+    @property
+    def once(self) -> bool:  # type: ignore[override]
+        return bool(self.members.each == "episode")
+
     def clear(self) -> None:
         super().clear()
         self.past: list[Any] = []

@@ -17,6 +17,7 @@ class ScaledSeat(Seat):
     """Ask for the radius before every move; natures that draw in blocks draw for radius 1, and rows are scaled."""
 
     members: PerState
+    moving = True
     _factor = 1.0
 
     @property

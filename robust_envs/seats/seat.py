@@ -78,10 +78,22 @@ class Seat:
         self._settle()
         self.clear()
 
+    once = False
+    """Whether it moves once an episode."""
+    moving = False
+    """Whether its set is another at every move."""
+    names: tuple[str, ...] | None = None
+    """What its numbers are called, where they are parameters of the world."""
+
     @property
     def looks(self) -> bool:
         """Whether a move depends on the observation."""
         return self.masked or not self.drawn
+
+    @property
+    def waits(self) -> bool:
+        """Whether it can move before anybody knows the value: see `postpone`."""
+        return self.idle and not self.recording
 
     @property
     def key(self) -> tuple[str, str]:
@@ -256,7 +268,7 @@ class Seat:
         if self._last is None:
             return None
         value, delta = self._last
-        if delta is None and callable(value):
+        if callable(value):  # put off
             value = value()
         nominal = self.port.flat(value).astype(np.float64)
         if delta is None:
@@ -271,10 +283,15 @@ class Seat:
         return Recorded(chosen, np.array(self._executed, np.float64).reshape(shape))
 
     def postpone(self, ask: Callable[[], Any]) -> None:
-        """Leave a value alone that nobody has asked for yet."""
+        """Move on a value that nobody has asked for yet; `again` applies the move."""
         self._last = ask, None
         self.step += 1
         self._ahead += 1
+
+    def forget(self) -> None:
+        """Forget a move on a value that nobody has asked for: its agent is gone, and so is the value."""
+        if self._last is not None and callable(self._last[0]):
+            self._last = None
 
     def _pass(self, value: Any) -> Any:
         self._last = value, None

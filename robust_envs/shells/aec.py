@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-from pettingzoo.utils import BaseWrapper
+from gymnasium import spaces
+from pettingzoo.utils import AssertOutOfBoundsWrapper, BaseWrapper, ClipOutOfBoundsWrapper, OrderEnforcingWrapper
 
 from robust_envs.channels import JointPort
 from robust_envs.perturber import PREFIX, Perturber
@@ -17,6 +18,9 @@ from robust_envs.shells.parallel import possible_agents
 from robust_envs.worlds import World
 
 __all__ = ["RobustAECEnv", "Rounds"]
+
+_FLAT = (spaces.Box, spaces.Discrete, spaces.MultiBinary, spaces.MultiDiscrete)  # no place for an action mask
+_CHECKERS = (AssertOutOfBoundsWrapper, ClipOutOfBoundsWrapper, OrderEnforcingWrapper)  # keep no books of their own
 
 
 class Rounds:
@@ -37,23 +41,28 @@ class Rounds:
 
     def closes(self, actor: str, env: Any) -> bool:
         """Tell whether the move that `actor` is about to make lets the world take its step."""
-        dead = {agent for agent in env.agents if env.terminations[agent] or env.truncations[agent]}
-        return not self.parallelizable or not self._handed & set(env.agents) - dead - {actor}
+        return not self.parallelizable or not self._handed & alive(env) - {actor}
 
     def after(self, actor: str, env: Any) -> list[str]:
         """Return who is handed a turn by the step which `actor` just made."""
         self._handed.discard(actor)
-        agents = list(env.agents)
-        dead = {agent for agent in agents if env.terminations[agent] or env.truncations[agent]}
-        if len(dead) == len(agents):
-            due = agents
-        elif self.parallelizable:  # the round is over when nobody still has a turn to play
-            due = agents if not self._handed & set(agents) - dead else []
-        else:
+        living = alive(env)
+        # a round is over when nobody still has a turn to play, a game when nobody lives
+        if living and not self.parallelizable:
             due = [env.agent_selection]
+        elif living.isdisjoint(self._handed):
+            due = env.agents
+        else:
+            return []
         handed = [agent for agent in due if agent not in self._handed]
         self._handed.update(handed)
         return handed
+
+
+def alive(env: Any) -> set[str]:
+    """Return the agents whose game is not over."""
+    agents, terminated, truncated = env.agents, env.terminations, env.truncations
+    return {agent for agent in agents if not (terminated[agent] or truncated[agent])}
 
 
 class Observations(Mapping[str, Any]):
@@ -72,19 +81,6 @@ class Observations(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._env.agents)
-
-
-@dataclass(frozen=True)
-class Unasked:
-    """What some agents would see, asked for when somebody wants to know."""
-
-    env: Any
-    agents: tuple[str, ...]
-    several: bool
-
-    def __call__(self) -> Any:
-        seen = {agent: self.env.observe(agent) for agent in self.agents}
-        return seen if self.several else seen[self.agents[0]]
 
 
 class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
@@ -116,34 +112,40 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
         self._rounds = Rounds(parallelizable)
         self._views = views(perturber)
         self._stage = perturber.stage
+        self._pays = bool(perturber["reward"])
+        self._hears = bool(perturber["action"]) or perturber.noting
+        self._shows = perturber.noting or any(asks(seat, env) for seat in perturber["action"])
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         seed, options = self._perturber.begin(seed, options)
         self.env.reset(seed=seed, options=options)
+        self._keeper = keeper(self.env)
         self._begin_round = True
         if self._stage is not None:
             self._stage.enter()
             self._stage.open(Observations(self.env), again=False)
         self._sums: dict[str, Any] = dict.fromkeys(self.env.agents, 0)
         self._moved: set[str] = set()
-        if self._perturber["reward"]:
-            self.rewards = dict(self.env.rewards)
-            self._cumulative_rewards = dict(self.env._cumulative_rewards)
-        self._observed(self._rounds.begin(self.env.agents))
+        self._look()
+        self._observed(self._rounds.begin(self.agents))
 
     def step(self, action: Any) -> None:
         env = self.env
-        if not env.agents:
+        if not self.agents:
             env.step(action)  # the environment's own warning
             return
-        actor = env.agent_selection
-        acting = not (env.terminations[actor] or env.truncations[actor])
+        actor = self.agent_selection
+        acting = not (self.terminations[actor] or self.truncations[actor])
         if acting:
             action = self._acted(actor, action)
+        else:
+            for seat in self._views.get(actor, ()):
+                seat.forget()
         self._moved.discard(actor)
         self._sums[actor] = 0
         env.step(action)
-        handed = self._rounds.after(actor, env) if env.agents else []
+        self._look()
+        handed = self._rounds.after(actor, self) if self.agents else []
         if self._stage is not None and acting and handed:
             self._begin_round = True
             self._stage.land(Observations(env), again=False)
@@ -155,32 +157,40 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
         return nominal if nominal is None else seen_again(self._views.get(agent, ()), agent, nominal)
 
     def last(self, observe: bool = True) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        agent = self.env.agent_selection
+        agent = self.agent_selection
         observation = self.observe(agent) if observe else None
-        env = self.env
-        reward = self._cumulative_rewards[agent]
-        return observation, reward, env.terminations[agent], env.truncations[agent], self.infos[agent]
+        flags = self.terminations[agent], self.truncations[agent]
+        return observation, self._cumulative_rewards[agent], *flags, self.infos[agent]
+
+    def _look(self) -> None:
+        """Hold what the environment says after its step."""
+        env = self._keeper
+        self.agents, self.agent_selection = env.agents, env.agent_selection
+        self.terminations, self.truncations, self.infos = env.terminations, env.truncations, env.infos
+        self.rewards, self._cumulative_rewards = env.rewards, env._cumulative_rewards
 
     def _acted(self, actor: str, action: Any) -> Any:
         if self._stage is not None and self._begin_round:
             self._stage.drive(Observations(self.env))
             self._begin_round = False
-        if not self._perturber["action"] and not self._perturber.noting:
+        if not self._hears:
             return action
-        actions, seen = {actor: action}, Observations(self.env)
+        actions = {actor: action}
+        seen: Mapping[str, Any] = Observations(self.env) if self._shows else {}
         if self._perturber.partners:
             self._perturber.face({actor: self.observe(actor)})
         self._perturber.take(actions, seen)
-        self._perturber.move("action", actions, seen, self.env.infos)
+        self._perturber.move("action", actions, seen, self._keeper.infos)
         return actions[actor]
 
     def _book(self, handed: list[str]) -> None:
         """Keep both books: ``rewards`` of this step, and what each agent gathered since its last turn."""
-        if not self._perturber["reward"]:
+        if not self._pays:
             return  # the environment's own books show through
-        self.rewards = dict(self.env.rewards)
+        self.rewards = dict(self.rewards)
+        book = self._cumulative_rewards  # stands as it is where nature has not moved since the agent's last turn
         if handed:
-            nominal = {agent: self.env._cumulative_rewards[agent] for agent in handed}
+            nominal = {agent: book[agent] for agent in handed}
             perturbed = dict(nominal)
             self._perturber.move("reward", perturbed, Observations(self.env))
             for agent in handed:
@@ -189,32 +199,40 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
                     self.rewards[agent] = booked(self.rewards[agent], perturbed[agent], nominal[agent])
         for agent, reward in self.rewards.items():
             self._sums[agent] = self._sums.get(agent, 0) + reward
-        book = self.env._cumulative_rewards  # stands as it is where nature has not moved since the agent's last turn
         self._cumulative_rewards = {
             agent: _like(book[agent], self._sums[agent]) if agent in self._moved else book[agent]
-            for agent in self.env.agents
+            for agent in self.agents
         }
 
     def _observed(self, handed: list[str]) -> None:
-        due = [agent for agent in handed if any(map(self._heeds, self._views.get(agent, ())))]
+        due = [agent for agent in handed if not all(seat.waits for seat in self._views.get(agent, ()))]
         if due:
             values = {agent: self.env.observe(agent) for agent in due}
             self._perturber.move("observation", dict(values), values)
+        if len(due) < len(handed):
+            self._postpone([agent for agent in handed if agent not in due])
         if self._info is not None:
-            self.infos = {agent: self._told(info, agent) for agent, info in self.env.infos.items()}
+            self.infos = {agent: self._told(info, agent) for agent, info in self.infos.items()}
 
-        self._leave_alone([agent for agent in handed if agent not in due])
-
-    def _leave_alone(self, agents: list[str]) -> None:
-        """Note that nature does nothing about what these agents see, without asking what that is."""
+    def _postpone(self, agents: list[str]) -> None:
+        """Let natures move that need not know what these agents see: to observe may cost or draw."""
         for seat in self._perturber["observation"]:
             present = tuple(agent for agent in seat.agents if agent in agents)
             if present:
-                seat.postpone(Unasked(self.env, present, isinstance(seat.agent, tuple)))
+                seat.postpone(partial(told, self.env, seat, self._views, present))
 
-    def _heeds(self, seat: Seat) -> bool:
-        """At radius 0 the environment is not even asked: observing may cost or draw."""
-        return seat.recording or not seat.idle
+
+def keeper(env: Any) -> Any:
+    """Return who keeps the books: wrappers that only pass them on cost more than a robust layer does."""
+    while type(env) in _CHECKERS:
+        env = env.env
+    return env
+
+
+def asks(seat: Seat, env: Any) -> bool:
+    """Tell whether the nature of an action must know what its agents see: it looks, or legal choices may be there."""
+    flat = all(isinstance(env.observation_space(agent), _FLAT) for agent in seat.agents)
+    return seat.looks and not (seat.drawn and flat)
 
 
 def views(perturber: Perturber) -> dict[str, list[Seat]]:
@@ -231,6 +249,17 @@ def seen_again(seats: Iterable[Seat], agent: str, nominal: Any) -> Any:
     for seat in seats:
         nominal = seat.again({agent: nominal})[agent] if isinstance(seat.agent, tuple) else seat.again(nominal)
     return nominal
+
+
+def seen_before(seats: list[Seat], seat: Seat, agent: str, env: Any) -> Any:
+    """Return what an agent would see now but for one nature and those that come after it."""
+    return seen_again(seats[: seats.index(seat)], agent, env.observe(agent))
+
+
+def told(env: Any, seat: Seat, seats: Mapping[str, list[Seat]], agents: tuple[str, ...]) -> Any:
+    """Return the values that a nature moves, of several agents by agent."""
+    values = {agent: seen_before(seats[agent], seat, agent, env) for agent in agents}
+    return values if isinstance(seat.agent, tuple) else values[agents[0]]
 
 
 def _like(nominal: Any, total: Any) -> Any:

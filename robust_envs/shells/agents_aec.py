@@ -12,7 +12,7 @@ from robust_envs.natures import AsAgents
 from robust_envs.perturber import legal
 from robust_envs.policies import act
 from robust_envs.seats import Seat
-from robust_envs.shells.aec import Observations, Rounds, check_joint, seen_again, views
+from robust_envs.shells.aec import Observations, Rounds, check_joint, seen_again, seen_before, views
 from robust_envs.shells.agents_parallel import Cast, seat_natures
 from robust_envs.shells.layers import Layer
 
@@ -114,7 +114,10 @@ class NatureAECEnv(Cast, Layer, BaseWrapper[Any, Any, Any]):
             return {} if self._queue else self._advance(actor, self._held)
         rewarding = seat.point == "reward"
         book = self.env._cumulative_rewards
-        values = {agent: book[agent] if rewarding else self._seen_before(seat, agent) for agent in agents}
+        values = {
+            agent: book[agent] if rewarding else seen_before(self._views[agent], seat, agent, self.env)
+            for agent in agents
+        }
         if isinstance(seat.agent, tuple):
             values = seat.obey(action, values)
         else:
@@ -140,11 +143,6 @@ class NatureAECEnv(Cast, Layer, BaseWrapper[Any, Any, Any]):
     def _drivers(self) -> list[_Turn]:
         """Return the turns of natures that move before the next step of the world."""
         return [] if self._stage is None else [_Turn(seat, seat.agents) for seat in self._stage.before]
-
-    def _seen_before(self, seat: Seat, agent: str) -> Any:
-        """What an agent would see now but for this nature and those that come after it."""
-        seats = self._views[agent]
-        return seen_again(seats[: seats.index(seat)], agent, self.env.observe(agent))
 
     def _advance(self, actor: str, action: Any) -> dict[str, Any]:
         """Step the environment and queue the natures whose turn that makes it."""

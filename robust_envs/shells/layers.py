@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 from gymnasium.vector import VectorEnv
 from pettingzoo import AECEnv, ParallelEnv
 
 from robust_envs.perturber import Perturber
+from robust_envs.sets import UncertaintySet
 from robust_envs.traces import Executed, Trace
 
-__all__ = ["Layer", "find_wrapper"]
+__all__ = ["Declared", "Layer", "find_wrapper"]
 
 _INWARD = ("env", "aec_env", "par_env", "venv")
 _KINDS = (gymnasium.Env, VectorEnv, AECEnv, ParallelEnv)
+
+
+class Declared(NamedTuple):
+    """What one nature may do.
+
+    Attributes:
+        channel, agent: Its place; a tuple of ids for a nature that covers several agents.
+        members: The bound set.
+        space: Of what it moves: a Box of deltas, or the Discrete choices it has.
+        names: Of the numbers, where they are parameters of the world.
+        once: Whether it moves once an episode.
+        moving: Whether its set is another at every move.
+    """
+
+    channel: str
+    agent: str | tuple[str, ...]
+    members: UncertaintySet
+    space: Any
+    names: tuple[str, ...] | None
+    once: bool
+    moving: bool
 
 
 class Layer:
@@ -66,9 +88,21 @@ class Layer:
         """Number of robust layers from this one inwards; processes ask for it, they cannot look inside each other."""
         return self._perturber.depth + 1
 
+    @property
+    def declared(self) -> tuple[Declared, ...]:
+        """What each nature of this layer may do."""
+        return tuple(
+            Declared(seat.channel, seat.agent, seat.members, seat.port.space, seat.names, seat.once, seat.moving)
+            for seat in self._perturber.seats
+        )
+
+    def restore(self) -> None:
+        """Give the environment back its own parameters."""
+        self._perturber.restore()
+
     def close(self) -> None:
         """Give the environment back its own parameters, and close it."""
-        self._perturber.restore()
+        self.restore()
         super().close()  # type: ignore[misc] # the wrapper that every layer is
 
     def _told(self, info: Mapping[str, Any], agent: str) -> dict[str, Any]:

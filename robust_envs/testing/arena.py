@@ -6,23 +6,24 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium
 from gymnasium import spaces
 from pettingzoo import AECEnv, ParallelEnv
 
+from robust_envs.channels import CHANNELS, WORLD, scaled
 from robust_envs.evaluation.rollouts import seeded_globals
 from robust_envs.natures import Move
 from robust_envs.policies import act, check_policy, team_actions
-from robust_envs.sets import UncertaintySet
-from robust_envs.shells.layers import Layer
+from robust_envs.shells.layers import Declared, Layer
 from robust_envs.testing.episodes import Episode
 from robust_envs.testing.witness import SINGLE, make_witness
 from robust_envs.traces import Trace
 from robust_envs.wrap import robust
 
-__all__ = ["Arena", "declared"]
+__all__ = ["Arena"]
 
 
 class Director:
@@ -39,7 +40,8 @@ class Director:
 class Arena:
     """Play episodes of a policy in an environment with a nature of one's choice.
 
-    All moves of nature go through the layer that `robust` makes, which refuses whatever lies outside the sets.
+    All moves of nature go through the layers that `robust` makes, which refuse whatever lies outside the sets: one on
+    the world itself, whose changes are the truth that the witness keeps, and one on what agents see, do and are paid.
 
     Args:
         policy: See `robust_envs.policies`.
@@ -60,21 +62,31 @@ class Arena:
             raise TypeError(f"env_fn must be callable and build an environment, got {type(env_fn).__name__}")
         self.channels = {name: members for name, members in channels.items() if members is not None}
         if not self.channels:
-            raise ValueError("at least one channel must be given a set: reward=, observation= or action=")
+            raise ValueError(f"at least one channel must be given a set: {', '.join(CHANNELS)}")
         self.deterministic = deterministic
         self.witness = make_witness(env_fn())
+        self.env = self.witness.env  # the environment itself: the witness may come to stand on a robust layer
         if Layer.layers_below(self.witness):
             raise ValueError(f"env_fn must build the environment without robust(), got {self.witness}")
         self._director = Director()
-        self._layers: dict[tuple[float, bool], Any] = {}
-        self._layer(1.0, record=False)  # what does not fit is told at once
+        self._layers: dict[tuple[float, bool], _Layers] = {}
+        self.check()
         self.episodes = 0
         self.follow(policy)
 
+    def check(self) -> None:
+        """Raise for sets that do not fit, or that cannot be searched."""
+        for place in self.declared:
+            if place.moving:
+                raise ValueError(
+                    f"{place.channel} must be given sets that are the same at every move (no per_state, no sets of "
+                    f"distributions) to be searched, got {place.members!r}"
+                )
+
     @property
-    def env(self) -> Any:
-        """The environment itself."""
-        return self.witness.env
+    def declared(self) -> list[Declared]:
+        """What each nature may do, the world's first."""
+        return self._layer(1.0, record=False).declared
 
     def space(self, channel: str, agent: str) -> Any:
         """Return the observation or action space of an agent."""
@@ -90,6 +102,17 @@ class Arena:
         """Return an arena on the same environment for another policy."""
         other = copy(self)
         other.follow(policy)
+        return other
+
+    def with_channels(self, channels: Mapping[str, Any]) -> Arena:
+        """Return an arena on the same environment with other sets.
+
+        Raises:
+            ValueError: If they do not fit.
+        """
+        other = copy(self)
+        vars(other).update(channels=dict(channels), _layers={})
+        other.check()
         return other
 
     def close(self) -> None:
@@ -111,26 +134,41 @@ class Arena:
 
     def record(self, nature: Callable[[Move], Any], seed: int) -> tuple[Episode, Trace]:
         """Play one episode and keep the executed perturbations."""
-        layer = self._layer(1.0, record=True)
-        episode = self._run(layer, nature, seed)
-        return episode, layer.trace
+        layers = self._layer(1.0, record=True)
+        episode = self._run(layers, nature, seed)
+        return episode, layers.trace
 
-    def _layer(self, reach: float, *, record: bool) -> Any:
+    def _layer(self, reach: float, *, record: bool) -> _Layers:
         key = reach, record
         if key not in self._layers:
-            channels = {name: _scaled(members, reach) for name, members in self.channels.items()}
-            self._layers[key] = robust(self.witness, **channels, nature=self._director, trace=record)
+            told: dict[str, Any] = {"nature": self._director, "trace": record}
+            deep = {name: members for name, members in self.channels.items() if name in WORLD}
+            seen = {name: members for name, members in self.channels.items() if name not in WORLD}
+            if reach != 1.0:
+                seen = {name: scaled(name, members, reach) for name, members in seen.items()}
+            self.witness.env = robust(self.env, **deep, **told) if deep else self.env
+            top = robust(self.witness, **seen, **told) if seen else self.witness
+            self._layers[key] = _Layers(top, self.witness.env)
         return self._layers[key]
 
-    def _run(self, env: Any, nature: Callable[[Move], Any], seed: int) -> Episode:
+    def _run(self, layers: _Layers, nature: Callable[[Move], Any], seed: int) -> Episode:
         self.episodes += 1
         self._director.play = nature
-        with nullcontext() if self.deterministic else seeded_globals(seed):
-            if not self.deterministic:
-                _reseed(self.policy, seed)
-            if isinstance(env, ParallelEnv):
-                return self._parallel(env, seed)
-            return self._aec(env, seed) if isinstance(env, AECEnv) else self._gym(env, seed)
+        self.witness.env = layers.world
+        if hasattr(nature, "begin"):
+            nature.begin()
+        try:
+            with nullcontext() if self.deterministic else seeded_globals(seed):
+                if not self.deterministic:
+                    _reseed(self.policy, seed)
+                return self._play(layers.top, seed)
+        finally:
+            layers.restore()
+
+    def _play(self, env: Any, seed: int) -> Episode:
+        if isinstance(env, ParallelEnv):
+            return self._parallel(env, seed)
+        return self._aec(env, seed) if isinstance(env, AECEnv) else self._gym(env, seed)
 
     def _gym(self, env: gymnasium.Env[Any, Any], seed: int) -> Episode:
         ask, step = self._ask, env.step
@@ -197,21 +235,42 @@ class Arena:
         return member  # type: ignore[no-any-return]
 
 
-def declared(channels: Mapping[str, Any], channel: str, agent: str | tuple[str, ...]) -> UncertaintySet:
-    """Return the set which the user wrote for a channel and agent."""
-    given = channels[channel]
-    if isinstance(given, Mapping) and not isinstance(given, UncertaintySet):
-        given = given[agent]
-    assert isinstance(given, UncertaintySet)
-    return given
+@dataclass(frozen=True)
+class _Layers:
+    """The environment as a policy meets it.
 
+    Attributes:
+        top: With all natures.
+        world: What the witness stands on: with the natures of the world, if there are any.
+    """
 
-def _scaled(members: Any, reach: float) -> Any:
-    if reach == 1.0:
-        return members
-    if isinstance(members, Mapping) and not isinstance(members, UncertaintySet):
-        return {agent: one.scaled(reach) for agent, one in members.items()}
-    return members.scaled(reach)
+    top: Any
+    world: Any
+
+    @property
+    def robust(self) -> list[Any]:
+        """The robust layers, the innermost first."""
+        return [layer for layer in (self.world, self.top) if isinstance(layer, Layer)]
+
+    @property
+    def declared(self) -> list[Declared]:
+        """What each nature may do."""
+        return [place for layer in self.robust for place in layer.declared]
+
+    @property
+    def trace(self) -> Trace:
+        """What all natures did, as one layer with all channels would have recorded it."""
+        first: Trace
+        first, *more = (layer.trace for layer in self.robust)
+        for other in more:
+            moves, told = {**other.moves, **first.moves}, {**other.sets, **first.sets}
+            first = replace(first, moves=moves, sets=told, actions=other.actions)
+        return first
+
+    def restore(self) -> None:
+        """Give the environment back its own parameters before another layer looks at them."""
+        if isinstance(self.world, Layer):
+            self.world.restore()
 
 
 def _reseed(policy: Any, seed: int) -> None:

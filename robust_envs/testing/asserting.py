@@ -26,9 +26,9 @@ class NotRobustError(AssertionError):
         robust_report: The same in words, with the file to replay it.
     """
 
-    def __init__(self, result: Result, path: Path | None, *, sources: str = "") -> None:
+    def __init__(self, result: Result, path: Path | None, *, sources: str = "", notes: str = "") -> None:
         self.result, self.path = result, path
-        again = "" if path is None else f"\n  replay: robust-envs replay {path}{sources}"
+        again = notes if path is None else f"\n  replay: robust-envs replay {path}{sources}"
         self.robust_report = result.report() + again
         super().__init__(self.robust_report)
 
@@ -91,13 +91,16 @@ def assert_robust(
     told(episodes=result.searched, saved=result.episodes.get("saved", 0), broken=result.found, seconds=seconds)
     if not result.found:
         return result
-    path = None
+    path, kept_out = None, ""
     if result.first is not None and result.first.strategy == "saved":
         path = next(path for path, found in fitting.items() if found.seed == result.env_seed)
     elif folder is not None and result.counterexample is not None:
-        path = save_counterexample(result.counterexample, folder)
+        try:
+            path = save_counterexample(result.counterexample, folder)
+        except ValueError as error:  # what was found must be told all the same
+            kept_out = f"\n  not kept in a file: {error}"
     sources = f" --policy {_name(policy, 'MODULE:ATTRIBUTE')} --env {_name(env_fn, 'MODULE:FUNCTION')}"
-    raise NotRobustError(result, path, sources=sources)
+    raise NotRobustError(result, path, sources=sources, notes=kept_out)
 
 
 def _name(thing: Any, unknown: str) -> str:

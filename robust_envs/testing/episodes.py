@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Episode"]
+__all__ = ["Episode", "flat"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -74,7 +74,7 @@ class Episode:
         name = self.agents[0] if agent is None else agent
         if name not in self.observations:
             raise ValueError(f"agent must be one of {self.agents}, got agent={agent!r}")
-        return np.array([_flat(observation) for observation in self.observations[name]], np.float64)
+        return np.array([flat(observation) for observation in self.observations[name]], np.float64)
 
     @cached_property
     def sha256(self) -> str:
@@ -88,11 +88,12 @@ class Episode:
         return digest.hexdigest()
 
 
-def _flat(value: Any) -> Array:
+def flat(value: Any) -> Array:
+    """Return the numbers of an observation, without its action mask, shape (dim,)."""
     if isinstance(value, dict):
         value = value["observation"] if "observation" in value else list(value.values())
     if isinstance(value, list | tuple):
-        return np.concatenate([_flat(part) for part in value])
+        return np.concatenate([flat(part) for part in value])
     return np.asarray(value, np.float64).reshape(-1)
 
 

@@ -12,6 +12,7 @@ from robust_envs.streams import episode_seed
 from robust_envs.testing.arena import Arena
 from robust_envs.testing.away import Away, away
 from robust_envs.testing.counterexample import Counterexample, Expect
+from robust_envs.testing.declarations import tell_channel
 from robust_envs.testing.fingerprint import describe_env, describe_policy, wrapper_names
 from robust_envs.testing.hunt import Hunt, Progress, begin
 from robust_envs.testing.properties import as_property
@@ -30,6 +31,13 @@ def falsify(
     reward: Any = None,
     observation: Any = None,
     action: Any = None,
+    message: Any = None,
+    delay: Any = None,
+    dropout: Any = None,
+    partners: Any = None,
+    dynamics: Any = None,
+    start: Any = None,
+    transition: Any = None,
     property: Any,  # noqa: A002 - the same name means the same thing everywhere
     max_episodes: int = 300,
     seed: int = 0,
@@ -54,7 +62,8 @@ def falsify(
         policy: An object with `predict`, a callable from observation to action, or a dict of those by agent.
         env_fn: Builds the environment without robust(): a gymnasium Env, a ParallelEnv or an AECEnv; an episode must
             end by itself.
-        reward, observation, action: Uncertainty sets, as `robust` takes them.
+        reward, observation, action, message, delay, dropout, partners, dynamics, start, transition: Uncertainty sets,
+            as `robust` takes them; without those that are another set at every move (`per_state`, distributions).
         property: A `Property`, or a function from `Episode` to a margin.
         max_episodes: Of the search, >= 1; the nominal episode, played twice to see that it repeats, comes on top.
         seed: Of the search, >= 0.
@@ -103,11 +112,22 @@ def falsify(
         ("unseen", unseen, 0),
     ):
         whole(name, value, least=least)
-    start = episode_seed(seed, 0) if env_seed is None else whole("env_seed", env_seed, least=0)
-    channels = {"reward": reward, "observation": observation, "action": action}
+    origin = episode_seed(seed, 0) if env_seed is None else whole("env_seed", env_seed, least=0)
+    channels = {
+        "reward": reward,
+        "observation": observation,
+        "action": action,
+        "message": message,
+        "delay": delay,
+        "dropout": dropout,
+        "partners": partners,
+        "dynamics": dynamics,
+        "start": start,
+        "transition": transition,
+    }
     demanded = as_property(property)
     with closing(Arena(policy, env_fn, channels, deterministic=deterministic)) as arena:
-        hunt = begin(arena, demanded, start, seed, oblivious=oblivious)
+        hunt = begin(arena, demanded, origin, seed, oblivious=oblivious)
         if hunt.nominal_margin >= 0:
             for kept in saved:
                 hunt.try_saved(kept)
@@ -143,7 +163,7 @@ def _result(hunt: Hunt, max_episodes: int) -> Result:
     return Result(
         found=violated or hunt.nature is not None,
         property=str(hunt.demanded),
-        channels={name: repr(members) for name, members in hunt.arena.channels.items()},
+        channels={name: tell_channel(name, given) for name, given in hunt.arena.channels.items()},
         seed=hunt.seed,
         env_seed=hunt.problem.seed,
         max_episodes=max_episodes,

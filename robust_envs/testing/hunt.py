@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,13 @@ from robust_envs.natures import Nature, Replay
 from robust_envs.streams import episode_seed
 from robust_envs.testing.arena import Arena
 from robust_envs.testing.away import Margins
-from robust_envs.testing.counterexample import Counterexample
+from robust_envs.testing.counterexample import Counterexample, PerturbedStep
+from robust_envs.testing.declarations import playable
 from robust_envs.testing.determinism import check_repeats
 from robust_envs.testing.episodes import Episode
 from robust_envs.testing.fingerprint import describe_env
-from robust_envs.testing.lattice import Q
-from robust_envs.testing.moves import correlations, is_named, script_of, script_of_file, steps_of
+from robust_envs.testing.lattice import Q, Script
+from robust_envs.testing.moves import correlations, is_named, script_of, steps_of
 from robust_envs.testing.problem import Problem, scout, with_sensitivity
 from robust_envs.testing.properties import Property
 from robust_envs.testing.result import Found, RuleReport
@@ -79,7 +81,7 @@ class Hunt:
         problem, nominal = scout(self.arena, kept.seed, self.problem.rng, oblivious=self.problem.oblivious)
         self._count("nominal")
         try:
-            script = script_of_file(problem, kept, self.arena.channels)
+            script = self._script_of_file(problem, kept)
             margin = self.demanded.margin(self.arena.play(script, kept.seed), nominal)
         except OutsideSetError:  # the sets have become smaller since
             return
@@ -88,6 +90,17 @@ class Hunt:
             self.problem, self.nominal = with_sensitivity(problem, nominal), nominal
             self.worst, self.to_first = margin, self.episodes["saved"]
             self._catch(script, "saved")
+
+    def _script_of_file(self, problem: Problem, kept: Counterexample) -> Script:
+        """Read the integers of a file on the lattice of the sets it was found in, which need not be those of today."""
+        then = playable(kept.channels, self.arena.channels)
+        if any(then[name] != self.arena.channels[name] for name in then):
+            try:
+                problem, _ = scout(self.arena.with_channels(then), kept.seed, problem.rng)
+            except ValueError as error:
+                raise OutsideSetError(f"the sets of the file do not act here: {error}") from error
+            self._count("nominal")
+        return script_of(problem, kept.steps, kept.q)
 
     def search(
         self, search: Any, budget: int, progress: Progress | None, margins: Margins | None = None, most: int = 1
@@ -180,25 +193,33 @@ class Hunt:
             self.rule = replace(self.rule, transfer=way)
 
     def _shrink_trace(self, budget: int) -> None:
-        found = next(self._plans(), None)
-        if found is None:
-            return
-        steps, self.q = found
-        judge = Judge(self._margin, budget)
         named = {place.label for place in self.problem.places if is_named(place)}
-        self.shrunk = shrink_steps(steps, judge, lambda some: script_of(self.problem, some, self.q), named=named)
-        self._count("shrink trace", judge.used)
-        self.episode, self.trace, _ = self._record(script_of(self.problem, self.shrunk.steps, self.q))
+        for steps, q in self._plans():
+            judge = Judge(self._margin, budget - self.episodes.get("shrink trace", 0))
+            small = shrink_steps(steps, judge, partial(self._script, q), named=named)
+            self._count("shrink trace", judge.used)
+            if self.shrunk is None or small.size < self.shrunk.size:
+                self.shrunk, self.q = small, q
+            if not small.one_minimal:  # its budget ended, or somebody did not want to wait
+                break
+        if self.shrunk is not None:
+            self.shrunk = replace(self.shrunk, episodes=self.episodes["shrink trace"])
+            self.episode, self.trace, _ = self._record(script_of(self.problem, self.shrunk.steps, self.q))
 
-    def _plans(self) -> Iterator[tuple[Sequence[Any], int]]:
-        """Yield lists of moves that violate, those of the most harmful trace first, on ever finer lattices."""
+    def _script(self, q: int, steps: Sequence[PerturbedStep]) -> Script:
+        return script_of(self.problem, steps, q)
+
+    def _plans(self) -> Iterator[tuple[Sequence[PerturbedStep], int]]:
+        """Yield a list of moves for the most harmful trace and for the first, on the coarsest lattice that violates."""
         assert self.first is not None
-        for trace in (self.worst_trace or self.first.trace, self.first.trace):
+        worst, first = self.worst_trace or self.first.trace, self.first.trace
+        for trace in (worst,) if worst is first else (worst, first):
             for q in (Q, Q**2, Q**3):
                 steps = steps_of(self.problem, trace, q)
                 self._count("confirm")
                 if self._margin(script_of(self.problem, steps, q)) < 0:
                     yield steps, q
+                    break
 
     def _margin(self, nature: Nature) -> float:
         return self.demanded.margin(self.arena.play(nature, self.problem.seed), self.nominal)

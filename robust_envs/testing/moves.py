@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from robust_envs import OutsideSetError
-from robust_envs.sets import Finite, UncertaintySet
-from robust_envs.testing.arena import declared
-from robust_envs.testing.counterexample import Counterexample, PerturbedStep
+from robust_envs.sets import Finite
+from robust_envs.testing.counterexample import PerturbedStep
 from robust_envs.testing.episodes import Episode
-from robust_envs.testing.lattice import Script, encode, innermost
+from robust_envs.testing.lattice import Script, encode
 from robust_envs.testing.problem import Place, Problem
 from robust_envs.traces import Trace
 
-__all__ = ["correlations", "is_named", "script_of", "script_of_file", "steps_of"]
+__all__ = ["correlations", "is_named", "script_of", "steps_of"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def is_named(place: Place) -> bool:
@@ -29,40 +29,29 @@ def steps_of(problem: Problem, trace: Trace, q: int) -> list[PerturbedStep]:
     steps = []
     for place in problem.places:
         recorded = trace.moves[place.label]
-        for t in np.flatnonzero(recorded.executed.any(axis=1)):
-            integers = encode(recorded.chosen[t], place.members, q, whole=place.whole)
+        moved = np.flatnonzero(recorded.executed.any(axis=1))
+        chosen = recorded.chosen
+        if place.once and len(moved):  # it was chosen at the first move, and seen from when it could be
+            moved, chosen = np.zeros(1, int), (chosen.max(axis=0, keepdims=True) if place.choice else chosen[:1])
+        for t in moved:
+            integers = _integers(chosen[t], place, q)
             if any(integers) or is_named(place):
                 steps.append(PerturbedStep(int(t), place.label[1], place.channel, integers))
     return sorted(steps)
+
+
+def _integers(chosen: Array, place: Place, q: int) -> tuple[int, ...]:
+    """Write one move; what a choice came to (a delay at the first steps) as the first choice that comes to it."""
+    integers = encode(chosen, place.members, q, whole=place.whole)
+    if place.choice and integers[0] not in place.options:
+        return (next((option for option in place.options if option > integers[0]), integers[0]),)
+    return integers
 
 
 def script_of(problem: Problem, steps: Sequence[PerturbedStep], q: int) -> Script:
     """Return the nature that plays a list of moves."""
     members = {place.label: place.members for place in problem.places}
     return Script(steps, members, q, whole=[place.label for place in problem.places if place.whole])
-
-
-def script_of_file(problem: Problem, kept: Counterexample, channels: Mapping[str, Any]) -> Script:
-    """Read the integers of a file on the lattice of the sets it was found in, which need not be those of today.
-
-    Raises:
-        OutsideSetError: If those sets do not act here.
-    """
-    members = {place.label: _of_file(place, kept.channels, channels) for place in problem.places}
-    return Script(kept.steps, members, kept.q, whole=[place.label for place in problem.places if place.whole])
-
-
-def _of_file(place: Place, then: Mapping[str, Any], now: Mapping[str, Any]) -> UncertaintySet:
-    try:
-        given = declared(then, place.channel, place.agent)
-    except KeyError:
-        return place.members  # the file has no moves there
-    if place.choice or given == declared(now, place.channel, place.agent):
-        return place.members
-    try:
-        return innermost(given).bind(place.rows)
-    except ValueError as error:
-        raise OutsideSetError(f"{place.channel} of {place.agent} has {place.rows} numbers, {given} others") from error
 
 
 def correlations(problem: Problem, trace: Trace, episode: Episode | None) -> dict[Any, Any]:

@@ -18,16 +18,20 @@ from robust_envs.testing.properties import (
     returns_at_least,
     worst_agent_at_least,
 )
+from robust_envs.worlds import Option, Parameter
 
-__all__ = ["read_property", "read_set", "write_set"]
+__all__ = ["read_literal", "read_property", "read_set", "write_set"]
 
 _KINDS: Mapping[str, Callable[..., Any]] = {
     name: getattr(sets, name)
     for name in (
         *("Linf", "L1", "L2", "Interval", "Box", "Ellipsoid", "Budgeted", "Finite", "Switch", "Product"),
-        *("Joint", "PerEpisode", "joint", "per_episode"),
+        *("Joint", "PerEpisode", "joint", "per_episode", "PerStep", "per_step", "Relative", "Shrunk"),
+        *("Delay", "Dropout", "said", "heard"),
     )
 }
+_PARTS: Mapping[str, Callable[..., Any]] = {"Option": Option, "Parameter": Parameter, "slice": slice}
+_NUMBERS = {"inf": math.inf}
 _SHORT: Mapping[str, Callable[..., Any]] = {name.lower(): kind for name, kind in _KINDS.items() if name[0].isupper()}
 
 
@@ -52,14 +56,27 @@ def read_set(text: str) -> UncertaintySet:
     name, colon, numbers = text.strip().partition(":")
     if colon and re.fullmatch(r"\w+", name):
         return _short(name.lower(), numbers)
+    found = read_literal(text)
+    if not isinstance(found, UncertaintySet):
+        raise ValueError(f"a set must be written like linf:0.1 or Linf(0.1), got {text!r}")
+    return found
+
+
+def read_literal(text: str) -> Any:
+    """Read sets, numbers, texts, tuples and dicts as Python writes them, evaluating nothing.
+
+    Raises:
+        ValueError: If it is something else.
+
+    Example:
+        >>> read_literal("Option(name='high', nominal=0.05, low=-inf)").low
+        -inf
+    """
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise ValueError(f"a set must be written like linf:0.1 or Linf(0.1), got {text!r}") from error
-    found = _build(tree, text)
-    if not isinstance(found, UncertaintySet):
-        raise ValueError(f"a set must be written like linf:0.1 or Linf(0.1), got {text!r}")
-    return found
+    return _build(tree, text)
 
 
 def write_set(members: UncertaintySet) -> str:
@@ -98,12 +115,17 @@ def _short(name: str, numbers: str) -> UncertaintySet:
 
 def _build(node: ast.expr, text: str) -> Any:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        if node.func.id not in _KINDS:
+        kind = _KINDS.get(node.func.id) or _PARTS.get(node.func.id)
+        if kind is None:
             hint = close_match(node.func.id, _KINDS)
             raise ValueError(f"a set must be one of {', '.join(_KINDS)}, got {node.func.id!r}{hint}")
         named = {word.arg: _build(word.value, text) for word in node.keywords if word.arg is not None}
         if len(named) == len(node.keywords):
-            return _call(_KINDS[node.func.id], [_build(entry, text) for entry in node.args], named, text)
+            return _call(kind, [_build(entry, text) for entry in node.args], named, text)
+    if isinstance(node, ast.Name) and node.id in _NUMBERS:
+        return _NUMBERS[node.id]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Name):
+        return -_build(node.operand, text)
     if isinstance(node, ast.Dict) and None not in node.keys:
         pairs = zip(node.keys, node.values, strict=True)
         return {_build(key, text): _build(value, text) for key, value in pairs if key is not None}

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from robust_envs.channels import WORLD
 from robust_envs.names import key_of
 from robust_envs.natures import Move
 from robust_envs.natures.move import is_choice
 from robust_envs.policies import team_actions
-from robust_envs.sets import Finite, PerEpisode, UncertaintySet
-from robust_envs.testing.arena import Arena, declared
+from robust_envs.sets import Finite, PerEpisode, Switch, UncertaintySet
+from robust_envs.shells.layers import Declared
+from robust_envs.testing.arena import Arena
 from robust_envs.testing.episodes import Episode
-from robust_envs.testing.names import observation_names
+from robust_envs.testing.names import choice_names, observation_names, state_names
 from robust_envs.testing.rules import Key, nothing
 
 __all__ = ["Place", "Problem", "scout", "with_sensitivity"]
@@ -31,17 +33,19 @@ class Place:
 
     Attributes:
         channel, agent: Its place; a tuple of ids for a nature that covers several agents.
-        members: The bound set; for discrete actions a `Finite` of all choices.
-        rows: Numbers it answers; for discrete actions the number of choices.
-        choice: Whether it replaces a discrete choice.
+        members: The bound set; where nature chooses, a `Finite` of all choices.
+        rows: Numbers it answers; where nature chooses, the number of choices.
+        choice: Whether it picks one of several choices.
         first: Number of the first choice.
+        options: The choices that nature has, in order.
+        once: Whether it moves once an episode.
         whole: Whether only whole deltas count (integer spaces).
         names: Of the rows.
         features: Names of what it sees.
         scale: Typical size of each feature and 1 for the constant, shape (n + 1,).
         varies: How much of that is change, from 0 to 1, the constant as much as anything, shape (n + 1,).
         sensitivity: How the agent's action answers a move of each coordinate, shape (m, rows), or None where unknown.
-        budget: The declared set, where it couples the steps of an episode.
+        budget: The set of the episode, where it couples its steps.
     """
 
     channel: str
@@ -55,6 +59,8 @@ class Place:
     features: tuple[str, ...]
     scale: Array
     varies: Array
+    options: tuple[int, ...] = ()
+    once: bool = False
     sensitivity: Array | None = None
     budget: PerEpisode | None = None
 
@@ -88,7 +94,7 @@ class Place:
     @property
     def like(self) -> tuple[Any, ...]:
         """What two places must share to play one rule."""
-        return self.channel, self.rows, self.choice, self.first, len(self.features), self.members
+        return self.channel, self.rows, self.choice, self.options, len(self.features), self.members
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,53 +169,61 @@ def with_sensitivity(problem: Problem, episode: Episode) -> Problem:
 
 
 def _place(arena: Arena, move: Move, seen: list[Array]) -> Place:
-    space = _space(arena, move)
+    given = next(place for place in arena.declared if (place.channel, place.agent) == (move.channel, move.agent))
+    space = given.space
     choice = is_choice(move)
-    members = declared(arena.channels, move.channel, move.agent)
-    inner: Any = members
-    while hasattr(inner, "inner") and not isinstance(inner, PerEpisode):
-        inner = inner.inner
-    budget = inner.bind(len(move.nominal)) if isinstance(inner, PerEpisode) else None
     size = len(move.seen)
     looked = np.array(seen, np.float64).reshape(len(seen), size)
-    names = observation_names(arena.env, move.agent, size)
-    rows: tuple[str, ...] = _row_names(move, space, names)
+    features = observation_names(arena.env, move.agent, size)
     bound: UncertaintySet = move.set
-    first = 0
     if choice:
-        assert isinstance(space, spaces.Discrete)
-        first = int(space.start)
-        bound = Finite(tuple(float(k) for k in range(first, first + int(space.n))), discrete=True, dim=1)
+        bound = Finite(tuple(float(k) for k in range(int(space.start), int(space.start + space.n))))
+        bound = bound.bind(space)
+    names = choice_names(move.channel, space, menu=_is_menu(given)) if choice else _names(arena, given, move)
     return Place(
         channel=move.channel,
         agent=move.agent,
         members=bound,
-        rows=len(rows),
+        rows=len(names),
         choice=choice,
-        first=first,
+        first=int(space.start) if choice else 0,
         whole=not choice and move.nominal.dtype.kind in "iu",
-        names=rows,
-        features=names,
+        names=names,
+        features=features,
         scale=_scale(looked),
         varies=np.append(looked.std(axis=0) / _scale(looked)[:-1], 1.0) if len(looked) else np.ones(size + 1),
-        budget=budget,
+        options=_options(given) if choice else (),
+        once=given.once,
+        budget=given.members if isinstance(given.members, PerEpisode) else None,
     )
 
 
-def _space(arena: Arena, move: Move) -> Any:
-    return None if move.channel == "reward" or isinstance(move.agent, tuple) else arena.space(move.channel, move.agent)
+def _is_menu(given: Declared) -> bool:
+    """Tell whether choice 0 leaves things as they are, instead of being a choice of its own."""
+    return not isinstance(given.members, Finite | Switch)
 
 
-def _row_names(move: Move, space: Any, names: tuple[str, ...]) -> tuple[str, ...]:
-    if is_choice(move):
-        return tuple(f"action {k}" for k in range(int(space.start), int(space.start) + int(space.n)))
-    given = move.set.names
+def _options(given: Declared) -> tuple[int, ...]:
+    members: Any = given.members
+    listed = members.actions if isinstance(members, Finite) else members.choices(given.space)
+    return tuple(sorted(int(choice) for choice in listed))
+
+
+def _names(arena: Arena, given: Declared, move: Move) -> tuple[str, ...]:
+    """Name the numbers that nature moves."""
     count = len(move.nominal)
-    if given is not None:
-        return tuple(given)
-    if move.channel == "observation" and len(names) == count:
-        return names
-    return (move.channel,) if count == 1 else tuple(f"{move.channel}[{k}]" for k in range(count))
+    if given.channel in WORLD:
+        return state_names(arena.env, given.names or ()) or _numbered(given.channel, count)
+    if move.set.names is not None:
+        return tuple(move.set.names)
+    seen = observation_names(arena.env, move.agent, count)
+    if move.channel == "observation" and not isinstance(move.agent, tuple):
+        return seen
+    return _numbered(move.channel, count)
+
+
+def _numbered(word: str, count: int) -> tuple[str, ...]:
+    return (word,) if count == 1 else tuple(f"{word}[{k}]" for k in range(count))
 
 
 def _scale(looked: Array) -> Array:

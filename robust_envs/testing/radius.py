@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from robust_envs.channels import CHANNELS, scaled
 from robust_envs.numbers import whole
-from robust_envs.sets import UncertaintySet
 from robust_envs.testing.falsify import falsify
 from robust_envs.testing.result import Result
 
@@ -58,9 +58,6 @@ def robust_radius(
     policy: Any,
     env_fn: Callable[[], Any],
     *,
-    reward: Any = None,
-    observation: Any = None,
-    action: Any = None,
     max_episodes: int = 100,
     tolerance: float = 0.05,
     **arguments: Any,
@@ -71,10 +68,10 @@ def robust_radius(
 
     Args:
         policy, env_fn: See `falsify`.
-        reward, observation, action: The largest sets that matter.
         max_episodes: Of the search at each factor.
         tolerance: Width of the bracket to stop at, in (0, 1).
-        arguments: Everything else is handed to `falsify` (property, seed, search, ...).
+        arguments: The largest sets that matter, by channel; everything else is handed to `falsify` (property, seed,
+            search, ...).
 
     Returns:
         A `RobustRadius`; its `statement` says what the numbers mean.
@@ -96,11 +93,11 @@ def robust_radius(
     if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0.0 < tolerance < 1.0:
         raise ValueError(f"tolerance must be a number in (0, 1), got tolerance={tolerance!r}")
     whole("max_episodes", max_episodes, least=1)
-    channels = {"reward": reward, "observation": observation, "action": action}
+    channels = {name: arguments.pop(name) for name in CHANNELS if arguments.get(name) is not None}
     results: dict[float, Result] = {}
 
     def breaks(factor: float) -> bool:
-        sets = {name: _scaled(members, factor) for name, members in channels.items() if members is not None}
+        sets = {name: scaled(name, members, factor) for name, members in channels.items()}
         settings = {"shrink_rules": 0, "shrink_traces": 0, "unseen": 0} | arguments
         results[factor] = falsify(policy, env_fn, **sets, max_episodes=max_episodes, **settings)
         return results[factor].found
@@ -115,11 +112,3 @@ def robust_radius(
         held = 1.0
     shown = broken if broken in results else 1.0
     return RobustRadius(held, broken, results[shown].channels, max_episodes, results)
-
-
-def _scaled(members: Any, factor: float) -> Any:
-    if isinstance(members, Mapping) and not isinstance(members, UncertaintySet):
-        return {agent: _scaled(one, factor) for agent, one in members.items()}
-    if not isinstance(members, UncertaintySet):
-        raise TypeError(f"a channel must be given an uncertainty set or a dict by agent of such, got {members!r}")
-    return members.scaled(factor)

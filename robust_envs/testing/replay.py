@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from gymnasium import spaces
 
 from robust_envs import OutsideSetError
 from robust_envs.sets import Finite
-from robust_envs.testing.arena import Arena, declared
+from robust_envs.testing.arena import Arena
 from robust_envs.testing.counterexample import Counterexample, Expect, PerturbedStep
+from robust_envs.testing.declarations import playable
 from robust_envs.testing.episodes import Episode
 from robust_envs.testing.fingerprint import describe_policy
 from robust_envs.testing.lattice import Script, decode
+from robust_envs.testing.moves import is_named, script_of
 from robust_envs.testing.notation import read_property
 from robust_envs.testing.problem import Place, Problem, scout
 from robust_envs.testing.properties import Property, as_property
@@ -96,7 +97,7 @@ def replay_counterexample(
         >>> print(replay_counterexample(found, lambda observation: 0, lambda: gymnasium.make("CartPole-v1")))
         drifted: another trajectory than the one recorded: ... (margin 6, was -1)
     """
-    with _opened(found, policy, env_fn, property=property) as stage:
+    with _opened(found, policy, env_fn, property=property, channels=channels or {}) as stage:
         try:
             script = stage.script(found.steps)
             episode = stage.arena.play(script, found.seed)
@@ -117,6 +118,7 @@ def shrink_counterexample(
     env_fn: Callable[[], Any],
     *,
     property: Any = None,  # noqa: A002 - the same name means the same thing everywhere
+    channels: Mapping[str, Any] | None = None,
     max_episodes: int = 1000,
 ) -> Counterexample:
     """Make a counterexample smaller, and record it anew: what it gives now, against this policy.
@@ -126,6 +128,7 @@ def shrink_counterexample(
         policy: See `robust_envs.policies`.
         env_fn: Builds the environment without robust().
         property: `Property`, function of the episode or words; by default what the file says in words.
+        channels: The policies of ``partners``, which files only name.
         max_episodes: Played at most, >= 1; Ctrl-C ends it early and keeps the best so far.
 
     Returns:
@@ -136,11 +139,11 @@ def shrink_counterexample(
     """
     if isinstance(max_episodes, bool) or not isinstance(max_episodes, int) or max_episodes < 1:
         raise ValueError(f"max_episodes must be a whole number >= 1, got max_episodes={max_episodes!r}")
-    with _opened(found, policy, env_fn, property=property) as stage:
+    with _opened(found, policy, env_fn, property=property, channels=channels or {}) as stage:
         before = stage.margin(stage.arena.play(stage.script(found.steps), found.seed))
         if before >= 0:
             raise ValueError(f"only what violates can be shrunk: the margin of this perturbation is {before:g} now")
-        named = {place.label for place in stage.problem.places if isinstance(place.members, Finite)}
+        named = {place.label for place in stage.problem.places if is_named(place)}
 
         def play(nature: Any) -> float:
             return stage.margin(stage.arena.play(nature, found.seed))
@@ -180,18 +183,24 @@ class _Stage:
             if (step.channel, step.agent) not in places:
                 raise OutsideSetError(f"{where}: the file names no set for it")
             _check_step(step, places[step.channel, step.agent], self.found, where)
-        members = {label: place.members for label, place in places.items()}
-        whole = [label for label, place in places.items() if place.whole]
-        return Script(steps, members, self.found.q, whole=whole)
+        return script_of(self.problem, steps, self.found.q)
 
 
 @contextmanager
-def _opened(found: Counterexample, policy: Any, env_fn: Callable[[], Any], *, property: Any) -> Iterator[_Stage]:  # noqa: A002
+def _opened(
+    found: Counterexample,
+    policy: Any,
+    env_fn: Callable[[], Any],
+    *,
+    property: Any,  # noqa: A002 - the same name means the same thing everywhere
+    channels: Mapping[str, Any],
+) -> Iterator[_Stage]:
     """Build what the counterexample is played in."""
     given = found.property.get("expression", "") if property is None else property
     judge = read_property(given) if isinstance(given, str) else as_property(given)
     deterministic = bool(found.policy.get("deterministic", True))
-    with closing(Arena(policy, env_fn, found.channels, deterministic=deterministic)) as arena:
+    sets = playable(found.channels, channels)
+    with closing(Arena(policy, env_fn, sets, deterministic=deterministic)) as arena:
         agents = tuple(str(agent) for agent in getattr(arena.env, "possible_agents", (SINGLE,)))
         if agents != found.agents:
             raise ValueError(f"env_fn must build an environment of the agents {found.agents}, got {agents}")
@@ -211,10 +220,7 @@ def _allow(found: Counterexample, script: Script, policy: Any, env_fn: Callable[
 def _check_step(step: PerturbedStep, place: Place, found: Counterexample, where: str) -> None:
     of = place.members
     if isinstance(of, Finite):
-        given: Any = declared(found.channels, step.channel, place.agent)
-        allowed = given.bind(_choices(place)).actions if place.choice and isinstance(given, Finite) else None
-        actions = allowed or tuple(range(place.first, place.first + place.rows))
-        listed = actions if place.choice else tuple(range(1, len(of.members) + 1))
+        listed = place.options if place.choice else tuple(range(1, len(of.members) + 1))
         if len(step.integers) != 1 or step.integers[0] not in listed:
             raise OutsideSetError(f"{where}: {list(step.integers)} is none of {listed}")
         return
@@ -223,10 +229,6 @@ def _check_step(step: PerturbedStep, place: Place, found: Counterexample, where:
     delta = decode(step.integers, of, found.q, whole=place.whole)
     if not of.contains(delta):
         raise OutsideSetError(f"{where}: {delta.tolist()} is not in {of}")
-
-
-def _choices(place: Place) -> spaces.Discrete[Any]:
-    return spaces.Discrete(place.rows, start=place.first)
 
 
 def _verdict(found: Counterexample, episode: Episode, margin: float, sha256: str | None) -> Replayed:

@@ -140,7 +140,7 @@ class Result:
             lines.append("  no rule of at most three terms breaks the policy from this start")
         if self.shrunk is not None:
             minimal = "1-minimal" if self.shrunk.one_minimal else "not known to be 1-minimal: its budget ended"
-            numbers = sum(1 for step in self.shrunk.steps for number in step.integers if number)
+            numbers = sum(max(1, sum(1 for k in step.integers if k)) for step in self.shrunk.steps)  # a choice may be 0
             lines.append(f"  smallest perturbation: {_size(self.trace)}, {numbers} numbers; {minimal}")
         return lines
 

@@ -16,9 +16,8 @@ import numpy as np
 from robust_envs._version import __version__
 from robust_envs.channels import CHANNELS
 from robust_envs.files import read_versioned, write_atomic
-from robust_envs.sets import UncertaintySet
 from robust_envs.testing.counterexample import Counterexample, Expect, PerturbedStep
-from robust_envs.testing.notation import read_set, write_set
+from robust_envs.testing.declarations import read_channel, write_channel
 
 __all__ = ["FOLDER", "load_counterexample", "load_counterexamples", "save_counterexample"]
 
@@ -125,7 +124,7 @@ def _content(found: Counterexample) -> dict[str, Any]:
         "agents": list(found.agents),
         "policy": dict(found.policy),
         "seed": found.seed,
-        "channels": {channel: _written(members) for channel, members in found.channels.items()},
+        "channels": {channel: write_channel(channel, given) for channel, given in found.channels.items()},
         "q": found.q,
         "property": dict(found.property),
         "rule": None if found.rule is None else dict(found.rule),
@@ -135,12 +134,6 @@ def _content(found: Counterexample) -> dict[str, Any]:
         "search": dict(found.search),
         "shrink": dict(found.shrink),
     }
-
-
-def _written(members: Any) -> Any:
-    if isinstance(members, Mapping) and not isinstance(members, UncertaintySet):
-        return {agent: write_set(one) for agent, one in members.items()}
-    return write_set(members)
 
 
 def _text(content: Mapping[str, Any]) -> str:
@@ -205,7 +198,7 @@ def _assembled(content: Mapping[str, Any], path: Path) -> Counterexample:
         agents=_texts("agents", content["agents"]),
         policy=content["policy"],
         seed=_whole("seed", content["seed"]),
-        channels={_channel(channel): _read(members) for channel, members in _pairs(content["channels"])},
+        channels={_channel(channel): read_channel(channel, given) for channel, given in _pairs(content["channels"])},
         q=_whole("q", content["q"], least=1),
         property=content["property"],
         rule=rule,
@@ -227,14 +220,6 @@ def _channel(name: str) -> str:
     if name not in CHANNELS:
         raise ValueError(f"channels must be among {', '.join(CHANNELS)}, got {name!r}")
     return name
-
-
-def _read(members: Any) -> Any:
-    if isinstance(members, dict):
-        return {agent: _read(one) for agent, one in members.items()}
-    if not isinstance(members, str):
-        raise ValueError(f"a set must be a text, got {members!r}")
-    return read_set(members)
 
 
 def _step(row: Any) -> PerturbedStep:

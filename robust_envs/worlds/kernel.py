@@ -27,6 +27,7 @@ class Kernel:
     """
 
     each_step, floating, shifting = True, False, False
+    labels = None
 
     def __init__(self, root: Any, members: AmbiguitySet) -> None:
         if not hasattr(root, "kernels"):

@@ -75,6 +75,15 @@ class Lever:
         """The parameters, by the names they were given."""
         return list(self._parts)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the numbers are called: by their parameter, and their place where it has several."""
+        found: list[str] = []
+        for name, (readings, _) in self._parts.items():
+            size = sum(reading.size for reading in readings)
+            found += [name] if size == 1 else [f"{name}[{k}]" for k in range(size)]
+        return tuple(found)
+
     def read(self) -> Array:
         """Return the numbers as they are, shape (dim,)."""
         self._plain = None  # an environment may rebuild its world at reset

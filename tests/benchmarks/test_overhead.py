@@ -10,7 +10,7 @@ import pytest
 from interleaved import ratios
 from mpe2 import simple_spread_v3
 
-from robust_envs import Linf, Uniform, robust
+from robust_envs import Linf, Switch, Uniform, robust
 
 STEPS = 300
 
@@ -59,6 +59,20 @@ def play_parallel(env, actions):
     return chunk
 
 
+def play_turns(env, actions):
+    env.reset(seed=0)
+
+    def chunk():
+        for action in actions:
+            _, _, terminated, truncated, _ = env.last()
+            if terminated or truncated:
+                env.reset()
+            else:
+                env.step(action)
+
+    return chunk
+
+
 def cartpole(rounds=31):
     def make():
         return gymnasium.make("CartPole-v1")
@@ -93,6 +107,23 @@ def spread(rounds=31):
     return ratios({name: play_parallel(env, actions) for name, env in envs.items()}, rounds=rounds)
 
 
+def turns(rounds=31):
+    def make():
+        return simple_spread_v3.env(continuous_actions=False)
+
+    two = {"observation": Linf(0.1), "reward": Linf(0.5)}
+    actions = [int(action) for action in np.random.default_rng(0).integers(0, 5, STEPS)]
+    envs = {
+        "naked": make(),
+        "robust, radius 0": robust(make(), observation=Linf(0.0), nature=Uniform()),
+        "robust, one channel": robust(make(), observation=Linf(0.1), nature=Uniform()),
+        "robust, two channels": robust(make(), **two, nature=Uniform()),
+        "robust, three channels": robust(make(), **two, action=Switch(0.1), nature=Uniform()),
+        "robust, two channels, trace": robust(make(), **two, nature=Uniform(), trace=True),
+    }
+    return ratios({name: play_turns(env, actions) for name, env in envs.items()}, rounds=rounds)
+
+
 @pytest.mark.slow
 def test_observation_noise_on_cartpole_costs_less_than_a_hand_written_wrapper():
     measured = cartpole()
@@ -105,8 +136,14 @@ def test_three_channels_on_spread_cost_less_than_a_fifth():
     assert spread()["robust, three channels"] > 0.8
 
 
+@pytest.mark.slow
+def test_observation_noise_on_a_turn_of_spread_costs_less_than_a_fifth():
+    assert turns()["robust, one channel"] > 0.8
+
+
 if __name__ == "__main__":
-    for title, measure in (("CartPole, observation noise", cartpole), ("mpe2 simple_spread, Parallel", spread)):
+    tables = {"CartPole": cartpole, "mpe2 simple_spread, Parallel": spread, "mpe2 simple_spread, AEC": turns}
+    for title, measure in tables.items():
         print(title)
         for name, ratio in measure(rounds=61).items():
             print(f"  {name:32s} {ratio:.2f}")

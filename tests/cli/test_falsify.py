@@ -199,3 +199,15 @@ def test_a_terminal_sees_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         for done in range(1, 6):
             progress(done, 1.5)
     assert "searched" not in capsys.readouterr().out
+
+
+def test_falsify_takes_the_channels_of_the_world_and_of_time(capsys: pytest.CaptureFixture[str]) -> None:
+    sought = ("--property", "return>=100", "--episodes", "20", "--env", "mine:make")
+    world = ("--dynamics", "force_mag=interval:-12,12", "--dynamics", "masspole=relative:0.1")
+    assert main(["falsify", "mine:lean", *sought, *world, "--out", "kept"]) == 1
+    assert "delta[force_mag] = -22" in capsys.readouterr().out
+    (path,) = Path("kept").glob("*.json")
+    assert json.loads(path.read_text())["channels"]["dynamics"]["masspole"] == "Relative(0.1)"
+    assert main(["replay", str(path), "--policy", "mine:lean", "--env", "mine:make"]) == 1
+    assert main(["falsify", "mine:lean", *sought, "--delay", "Delay(9, each='episode')"]) == 1
+    assert " always\n" in capsys.readouterr().out

@@ -2,7 +2,9 @@
 
 import importlib.util
 from collections import Counter
+from dataclasses import replace
 
+import gymnasium
 import numpy as np
 import pytest
 from breakable import Drift, Pair, home, pair_home
@@ -77,6 +79,46 @@ def test_auto_keeps_its_shares_and_says_who_found():
     shares = {"signs": 0.3, "steer": 0.2, "cem": 0.2, "cem full": 0.15, "segments": 0.15}
     for who, share in shares.items():
         assert asked[who] / 200 == pytest.approx(share, abs=0.02)
+
+
+class Bent:
+    """A policy whose answer bends: the product of what it sees."""
+
+    def predict(self, observation, deterministic=True):
+        return np.array([observation[0] * observation[1]], np.float32), None
+
+
+class Level(gymnasium.Env):
+    """Stand at (1, 1) for three steps."""
+
+    observation_space = gymnasium.spaces.Box(-9, 9, (2,), np.float32)
+    action_space = gymnasium.spaces.Box(-99, 99, (1,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        self.t = 0
+        return np.ones(2, np.float32), {}
+
+    def step(self, action):
+        self.t += 1
+        return np.ones(2, np.float32), 0.0, False, self.t == 3, {}
+
+
+def test_steering_begins_with_the_corner_that_moves_the_action_most_and_so_does_auto():
+    for name in ("steer", "auto"):
+        problem = problem_of(Bent(), Level, observation=Linf(0.5))
+        _, search = make_search(name, problem)
+        _, trace = problem.arena.record(search.ask(), 0)
+        deltas = trace.moves["observation", "agent_0"].chosen
+        np.testing.assert_allclose(deltas, 0.5)  # 1.5 * 1.5 - 1 is further than 0.5 * 0.5 - 1 and 0.5 * 1.5 - 1
+
+
+def test_steering_begins_the_same_whatever_the_seed_and_draws_nothing_for_it():
+    problem = problem_of(observation=Linf(0.3))
+    before = problem.rng.bit_generator.state
+    first = make_search("steer", problem)[1].ask()
+    assert problem.rng.bit_generator.state == before
+    again = make_search("steer", replace(problem, rng=np.random.default_rng(5)))[1].ask()
+    assert problem.arena.play(first, 3).sha256 == problem.arena.play(again, 3).sha256
 
 
 def test_a_search_of_the_user_s_may_start_from_the_problem():

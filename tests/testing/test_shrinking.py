@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from robust_envs import L2, Ellipsoid, Finite, Interval, Linf
 from robust_envs.testing import PerturbedStep, falsify, returns_at_least, wilson
 from robust_envs.testing.arena import Arena
-from robust_envs.testing.lattice import decode, encode
+from robust_envs.testing.lattice import Q, decode, encode
+from robust_envs.testing.moves import script_of, steps_of
 from robust_envs.testing.problem import scout, with_sensitivity
 from robust_envs.testing.shrink import Judge, shrink_rule, shrink_steps
 from robust_envs.testing.words import Rule, Term
@@ -43,6 +44,40 @@ def test_what_is_left_is_one_minimal(numbers, bound):
         row[k] = 0
         less = [*found.steps[:i], found.steps[i]._replace(integers=tuple(row)), *found.steps[i + 1 :]]
         assert harm(less) < bound
+
+
+def test_coordinates_that_do_no_harm_go_at_once_at_all_times():
+    steps = listed([tuple(range(1, 31))] * 40)  # only number 7 does any harm, and has to be there always
+
+    def margin(some):
+        return 39.5 - sum(step.integers[7] != 0 for step in some)
+
+    judge = Judge(margin, 10_000)
+    found = shrink_steps(steps, judge, list)
+    assert found.one_minimal
+    assert all(sum(map(bool, step.integers)) == 1 for step in found.steps)
+    assert found.episodes < 40 * 30 / 4  # one by one there are 1,200 numbers to leave out
+
+
+def test_the_sparser_of_two_traces_is_kept():
+    given = {"observation": Linf(0.3), "property": returns_at_least(16.0), "shrink_rules": 0, "unseen": 0}
+    result = falsify(home, Drift, **given)
+    assert result.shrunk.one_minimal
+    alone = []
+    for trace in (result.first.trace, result.worst_trace):
+        arena = Arena(home, Drift, {"observation": Linf(0.3)})
+        problem, nominal = scout(arena, result.env_seed, np.random.default_rng(0))
+        steps = steps_of(problem, trace, Q)
+
+        def play(nature, arena=arena, nominal=nominal):
+            return given["property"].margin(arena.play(nature, result.env_seed), nominal)
+
+        def script(some, problem=problem):
+            return script_of(problem, some, Q)
+
+        if play(script(steps)) < 0:
+            alone.append(shrink_steps(steps, Judge(play, 1000), script).size)
+    assert result.shrunk.size == min(alone)
 
 
 def test_sizes_shrink_together_as_far_as_the_violation_lasts():
@@ -196,7 +231,20 @@ def test_of_rules_that_break_this_start_the_one_that_breaks_others_is_told():
     assert there(found.nature(problem)) < 0
     assert len(found.terms) == 1
     assert not found.pushes(problem)
-    assert judge.used <= 32 + 8 + 4 + 3
+    assert judge.used <= 32 + 2 * (8 + 4 + 3)  # and the opposites
+
+
+def test_of_rules_that_break_all_starts_the_one_whose_opposite_does_no_harm_is_told():
+    problem = still()
+
+    def anywhere(nature):  # the first coordinate breaks either way, and by more than the second, which breaks upwards
+        _, trace = problem.arena.record(nature, 0)
+        first, second, _ = 10 * trace.moves["observation", "agent_0"].chosen[0]
+        return 0.5 - max(2 * abs(first), second)
+
+    found = shrink_rule(problem, Judge(anywhere, 200), {}, [anywhere] * 3)
+    assert {term.row for term in found.terms} == {1}
+    assert anywhere(found.nature(problem)) < 0 <= anywhere(found.flipped().nature(problem))
 
 
 def test_mirrored_actions_are_one_way_to_push():

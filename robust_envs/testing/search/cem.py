@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from robust_envs.channels import WORLD
 from robust_envs.natures import Nature
 from robust_envs.sets import Finite
 from robust_envs.testing.lattice import innermost
-from robust_envs.testing.problem import Problem
+from robust_envs.testing.problem import Place, Problem
 from robust_envs.testing.rules import RuleNature
 from robust_envs.testing.search.decode import Decoder, modes
 from robust_envs.testing.search.windows import random_windows
@@ -60,7 +61,7 @@ class CrossEntropy:
         self.mean, self.std = np.zeros(self.decoder.size), np.full(self.decoder.size, gain)
         self.population, self.elite, self.memory = population, elite, memory
         self.reach, self._populations = 1.0, 0
-        self._grows = not any(isinstance(innermost(place.members), Finite) for place in problem.places)
+        self._grows = not any(_fixed(place) for place in problem.places)
         self._told: list[tuple[float, Array]] = []
         self._asked: dict[int, tuple[Any, Array]] = {}
 
@@ -98,3 +99,8 @@ class CrossEntropy:
         if (self._populations - _PATIENCE) % _ROUND == 0:
             return _LARGEST
         return max(1.0, _SHRINK * self.reach) if margin < 0 else self.reach
+
+
+def _fixed(place: Place) -> bool:
+    """Tell whether nothing lies beyond the set: it lists its members, or holds what the world can be."""
+    return isinstance(innermost(place.members), Finite) or place.channel in WORLD

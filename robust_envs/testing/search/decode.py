@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from robust_envs.testing.episodes import flat
 from robust_envs.testing.problem import Place, Problem
 from robust_envs.testing.rules import Feedback, RuleNature, Window
 
@@ -84,7 +85,7 @@ class Decoder:
             basis = self._bases[k]
             if basis is not None:
                 weights = basis.T @ weights
-            if self.problem.oblivious:
+            if self.problem.oblivious or place.once:
                 weights = np.concatenate([np.zeros((len(weights), len(scale) - 1)), weights[:, -1:]], axis=1)
             window = Window() if windows is None else windows[k]
             parts[place.key] = Feedback(
@@ -119,6 +120,4 @@ class Everybody:
 
     def __call__(self) -> Array:
         now = self.witness.now
-        return np.concatenate(
-            [np.asarray(now[agent], np.float64).reshape(-1) if agent in now else np.zeros(n) for agent, n in self.sizes]
-        )
+        return np.concatenate([flat(now[agent]) if agent in now else np.zeros(n) for agent, n in self.sizes])

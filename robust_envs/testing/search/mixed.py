@@ -1,4 +1,4 @@
-"""The default: several searches in turns, fixed and untuned."""
+"""The default: several searches in turns, in a fixed order."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ class Auto:
     """Interleave random sign feedback, steering, cross-entropy feedback, constants and segments, and PGD.
 
     Shares: signs 30%, steer 20%, cross-entropy 35% (in turns along the action and over full rules), segments 15%, and
-    three episodes of PGD where the policy has a gradient. Whoever is furthest behind its share is asked next, so that
-    the order is fixed. What the set or the policy does not allow leaves its share to the others.
+    three episodes of PGD where the policy has a gradient. Steer begins, with the one nature of it that is not drawn;
+    then whoever is furthest behind its share is asked next, so that the order is fixed. What the set or the policy does
+    not allow leaves its share to the others.
 
     Args:
         problem: The places.
@@ -38,6 +39,8 @@ class Auto:
             if search is not None:
                 self._searches[name] = share, search
         self._used = dict.fromkeys(self._searches, 0)
+        if "steer" in self._used:
+            self._used["steer"] = -1  # what it begins with comes on top of its share
         self._owner: dict[int, tuple[str, Nature]] = {}
 
     @property

@@ -22,9 +22,10 @@ CANDIDATES, _CORNERS = 16, 4  # perturbations tried at a move; up to so many coo
 
 
 class Steer:
-    r"""Draw laws \(w = V s\) at random and move the policy's action along w at every step.
+    r"""Move the policy's action away from what it would be; after that along random laws \(w = V s\), at every step.
 
-    Of a few extreme members \(\delta_k\) of the set nature takes the one with the largest
+    Of a few extreme members \(\delta_k\) of the set nature takes, for one episode, the one with the largest
+    \(\lVert \pi(s + \delta_k) - \pi(s) \rVert\); in all others, with V drawn for each, the one with the largest
     \(\langle w, \pi(s + \delta_k) \rangle\). It needs no gradient and follows policies whose answers bend, where a rule
     for the deltas themselves goes wrong; it asks the policy several times a step, which counts as no episode.
 
@@ -33,6 +34,10 @@ class Steer:
 
     Raises:
         ValueError: If nature cannot perturb what anybody sees.
+
+    References:
+        Huan Zhang et al., 2020, Robust Deep Reinforcement Learning against Adversarial Perturbations on State
+        Observations: the maximal action difference, there by gradients.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -42,6 +47,7 @@ class Steer:
             raise ValueError("search='steer' needs perturbed observations in a Box, seen by one agent each, per step")
         self._probes = {place.key: _Probe(problem, place) for place in self._places}
         self._shared = problem.shared and "shared" in modes(problem)
+        self._asked = False
 
     @classmethod
     def offered(cls, problem: Problem) -> Steer | None:
@@ -51,7 +57,10 @@ class Steer:
     ready = True  # whether to be asked again before what is out is told
 
     def ask(self) -> Nature:
-        """Return the next law."""
+        """Return the next nature."""
+        if not self._asked:
+            self._asked = True
+            return Furthest(self._probes)
         laws: dict[Key, Array] = {}
         together = self._shared and self.rng.random() < 0.5
         for place in self._places:
@@ -62,6 +71,17 @@ class Steer:
 
     def tell(self, nature: Nature, margin: float) -> None:
         """Learn nothing: every law is drawn afresh."""
+
+
+class Furthest:
+    """Move every action as far from what it would be as it goes."""
+
+    def __init__(self, probes: dict[Key, _Probe]) -> None:
+        self.probes = probes
+
+    def __call__(self, move: Move) -> Any:
+        probe = self.probes.get((move.channel, move.agent))
+        return nothing(move) if probe is None else probe.furthest(move)
 
 
 class Steered:
@@ -92,15 +112,26 @@ class _Probe:
         self._ask: Callable[[Any], Any] = arena.asker(place.agent)
 
     def best(self, wish: Array, move: Move) -> Array:
-        nominal = move.nominal
-        scores = [self._score(wish, nominal + delta) for delta in self._deltas]
+        """Return the perturbation that takes the action furthest along a wish."""
+        return self._most(lambda action: float(wish @ action), move)
+
+    def furthest(self, move: Move) -> Array:
+        """Return the perturbation that takes the action furthest from what it would be."""
+        nominal = self._action(move.nominal)
+        return self._most(lambda action: float(np.linalg.norm(action - nominal)), move)
+
+    def _most(self, score: Callable[[Array], float], move: Move) -> Array:
+        scores = [score(self._action(move.nominal + delta)) for delta in self._deltas]
         return np.asarray(self._deltas[int(np.argmax(scores))])
 
-    def _score(self, wish: Array, near: Array) -> float:
+    def _action(self, near: Array) -> Array:
+        """Ask what the policy does; a choice is a unit vector."""
         space = self._space
         seen = np.minimum(np.maximum(near.reshape(space.shape), space.low), space.high).astype(space.dtype)
         action = self._ask(seen)
-        return float(wish[int(action) - self._first] if self._discrete else wish @ np.reshape(action, -1))
+        if self._discrete:
+            return np.asarray(np.eye(self.ways)[int(action) - self._first])
+        return np.asarray(action, np.float64).reshape(-1)
 
 
 def _corners(place: Place) -> Array:

@@ -73,14 +73,14 @@ class Noise:
     """Draw every move from the set afresh."""
 
     def __init__(self, seed: int) -> None:
-        self.seed, self.rng = seed, np.random.default_rng(seed)
-        self._begun: set[Key] = set()
+        self.seed = seed
+        self.begin()
+
+    def begin(self) -> None:
+        """Start an episode: the same draws again."""
+        self.rng = np.random.default_rng(self.seed)
 
     def __call__(self, move: Move) -> Any:
-        if move.step == 0:
-            if (move.channel, move.agent) in self._begun:  # a new episode: the same draws again
-                self.rng, self._begun = np.random.default_rng(self.seed), set()
-            self._begun.add((move.channel, move.agent))
         if is_choice(move):
             options = np.asarray(move.set.members).reshape(-1)  # type: ignore[attr-defined]
             return options[[self.rng.integers(len(options))]].astype(np.int64) if len(options) else move.nominal

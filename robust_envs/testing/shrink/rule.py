@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from robust_envs.natures import Nature
+from robust_envs.testing.families import families
 from robust_envs.testing.problem import Place, Problem
 from robust_envs.testing.shrink.budget import Judge, patiently
 from robust_envs.testing.words import Rule, Term
@@ -20,20 +21,30 @@ Hints = Mapping[Any, Array]
 SINGLES, LONGER = 32, 12  # rules of one term, and of each greater number, that are tried at most
 _BASES = 4  # rules that a term is added to
 _WIDTHS = (8, 4, 3, 3, 2, 2, 2, 2, 2, 2)  # how many rules go on to each other start
+_CONTROLS = 4  # other starts at which the opposite of a rule is played, too
 _PARDON = 1  # starts that a rule may fail to break before it is given up
 
 
 @dataclass(eq=False)
 class _Candidate:
-    """A rule and its margins: from the start it was found at, then from the other starts it got to."""
+    """A rule and its margins: from the start it was found at, then from the other starts it got to.
+
+    `opposite` holds those of the rule with its sign flipped, as far as it was played. What breaks the policy as well as
+    its opposite does explains nothing.
+    """
 
     rule: Rule
     pushes: bool
     margins: list[float]
+    opposite: list[float] = field(default_factory=list)
 
     @property
     def rank(self) -> tuple[int, int, bool, float]:
-        return self.held - len(self.margins), len(self.rule.terms), self.pushes, self.mean
+        return self.harm + self.held - len(self.margins), len(self.rule.terms), self.pushes, self.mean
+
+    @property
+    def harm(self) -> int:
+        return sum(margin < 0 for margin in self.opposite)
 
     @property
     def held(self) -> int:
@@ -50,8 +61,9 @@ def shrink_rule(
     """Look for a sign rule of one, two or three terms that violates the property, from other starts, too.
 
     All rules of one term are played (the most promising, where there are many); the best of those that violate go on
-    to another start, the best of these to a third, and so on. Where none breaks all starts, terms are added to the
-    best. The answer depends on the policy and the start rather than on the search that came before.
+    to another start, the best of these to a third, and so on; at the first of them their opposites are played, too.
+    Where none breaks all starts and has a harmless opposite, terms are added to the best. The answer depends on the
+    policy and the start rather than on the search that came before.
 
     Args:
         problem: The places.
@@ -60,8 +72,9 @@ def shrink_rule(
         elsewhere: From a nature to its margin from another start, one for each.
 
     Returns:
-        Of the violating rules the one that breaks the most starts, then has the fewest terms, then moves single
-        coordinates, then the smallest margin; None where none of at most three terms violates.
+        Of the violating rules the one that breaks the most starts, each that its opposite breaks deducted, then has the
+        fewest terms, then moves coordinates rather than pushes, then the smallest margin; None where none of at most
+        three terms violates.
 
     References:
         Oded Maron, Andrew Moore, 1994, Hoeffding Races: the idea of giving up early on all but the best.
@@ -86,17 +99,28 @@ def _race(
     elsewhere: Sequence[Callable[[Nature], float]],
     tried: list[_Candidate],
 ) -> bool:
-    """Play rules from the start at hand, the best from ever more starts; tell whether one breaks all of them."""
-    field: list[_Candidate] = []
-    for rule in rules:
-        field.append(_Candidate(rule, rule.pushes(problem), [judge(rule.nature(problem))]))
-        tried.append(field[-1])
-    field = [one for one in field if one.margins[0] < 0]
-    for width, play in zip(_WIDTHS, elsewhere, strict=False):
-        field = sorted((one for one in field if one.held <= _PARDON), key=lambda one: one.rank)[:width]
-        for one in field:
+    """Play rules from the start at hand, the best from ever more starts; tell whether one explains all of them."""
+    running = [one for one in _at_hand(judge, problem, rules, tried) if one.margins[0] < 0]
+    for turn, (width, play) in enumerate(zip(_WIDTHS, elsewhere, strict=False)):
+        running = sorted((one for one in running if one.held <= _PARDON), key=lambda one: one.rank)[:width]
+        for one in running:
             one.margins.append(judge.elsewhere(play, one.rule.nature(problem)))
-    return any(one.held == 0 for one in field)
+            if turn < _CONTROLS:
+                one.opposite.append(judge.elsewhere(play, one.rule.flipped().nature(problem)))
+    return any(one.held == 0 and one.harm <= _PARDON for one in running)
+
+
+def _at_hand(judge: Judge, problem: Problem, rules: Sequence[Rule], tried: list[_Candidate]) -> list[_Candidate]:
+    """Play rules from the start at hand, and note how the opposites of those did that are among them."""
+    first = len(tried)
+    for rule in rules:
+        margin = judge(rule.nature(problem))
+        tried.append(_Candidate(rule, rule.pushes(problem), [margin]))
+    margins = {one.rule: one.margins[0] for one in tried}
+    for one in tried[first:]:
+        if one.rule.flipped() in margins:
+            one.opposite.append(margins[one.rule.flipped()])
+    return tried[first:]
 
 
 def _longer(problem: Problem, tried: Sequence[_Candidate]) -> list[Rule]:
@@ -109,11 +133,14 @@ def _longer(problem: Problem, tried: Sequence[_Candidate]) -> list[Rule]:
 
 
 def _sum(problem: Problem, base: Rule, more: Rule) -> Rule | None:
-    """Add the terms of two rules; None where they share one, up to its sign, or would push and move coordinates."""
+    """Add the terms of two rules; None where they share one, up to its sign, or would push and move coordinates.
+
+    A family is not added to one of its coordinates either: no line of words says what such a coordinate does.
+    """
     mine = {(term.place, term.row, term.feature) for term in base.terms}
     shared = any((term.place, term.row, term.feature) in mine for term in more.terms)
-    pushes = base.pushes(problem)
-    if shared or pushes != more.pushes(problem):
+    kin = any(term.row < 0 for term in (*base.terms, *more.terms)) and base.rows(problem) & more.rows(problem)
+    if shared or kin or base.pushes(problem) != more.pushes(problem):
         return None
     return Rule(tuple(sorted((*base.terms, *more.terms))))
 
@@ -130,7 +157,20 @@ def _terms(problem: Problem, hints: Hints) -> list[Term]:
             scored.append((float(scores[row, feature, k]), term))
     if len(scored) > SINGLES:
         scored.sort(key=lambda pair: -pair[0])
-    return [term for _, term in scored]
+    return _kin(problem)[: SINGLES // 2] + [term for _, term in scored]
+
+
+def _kin(problem: Problem) -> list[Term]:
+    """List the terms of families: few, and told in words that hold from every start, so that they go first."""
+    if problem.oblivious:
+        return []
+    numbers = (-1,) if problem.shared else range(len(problem.places))
+    return [
+        Term(number, -1 - which, family.rows[0], weight)
+        for number in numbers
+        for which, family in enumerate(families(problem.places[max(number, 0)]))
+        for weight in (1, -1)
+    ]
 
 
 def _scores(problem: Problem, place: Place, hints: Hints) -> Array:
@@ -139,7 +179,9 @@ def _scores(problem: Problem, place: Place, hints: Hints) -> Array:
     It promises what it moves the action by, as far as that is known, and more where its feature varies.
     """
     weights = np.ones((place.rows, len(place.scale)))
-    if not place.choice:
+    if place.choice:
+        weights[[row not in place.options for row in range(place.first, place.first + place.rows)]] = 0.0
+    else:
         weights[place.members.bounds.high == place.members.bounds.low] = 0.0
     if place.sensitivity is not None:
         reach = np.abs(place.sensitivity)
@@ -149,7 +191,7 @@ def _scores(problem: Problem, place: Place, hints: Hints) -> Array:
         pushes[list(place.ways)] = (reach.sum(axis=1) / most)[list(place.ways), None]
         weights = np.concatenate([weights, pushes])
     weights *= 0.5 + place.varies
-    if problem.oblivious:
+    if problem.oblivious or place.once:
         weights[:, :-1] = 0.0
     known = place.sensitivity is not None  # then what the search happened to find must not sway the answer
     hint = np.zeros_like(weights) if known else hints.get(place.key, np.zeros_like(weights))

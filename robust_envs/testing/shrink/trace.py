@@ -28,6 +28,12 @@ class Shrunk:
     episodes: int
     from_steps: int
 
+    @property
+    def size(self) -> tuple[bool, int, int]:
+        """What makes one better than another: 1-minimal, in fewer steps, with fewer numbers."""
+        numbers = sum(1 for step in self.steps for number in step.integers if number)
+        return not self.one_minimal, len({step.t for step in self.steps}), numbers
+
 
 def shrink_steps(
     steps: Sequence[PerturbedStep],
@@ -55,7 +61,8 @@ def shrink_steps(
     minimal = False
     with patiently():
         _leave_out(state, _by_time, chunk=max(1, before // 2))
-        _leave_out(state, _cells, chunk=1)
+        _leave_out(state, _by_row, chunk=max(1, len(_by_row(state)) // 2))
+        _leave_out(state, _cells, chunk=max(1, len(_cells(state)) // 8))
         _scale(state)
         while _leave_out(state, _cells, chunk=1) or _leave_out(state, _by_time, chunk=1):
             pass
@@ -90,6 +97,18 @@ def _by_time(state: _State) -> list[tuple[Any, ...]]:
     return [(t,) for t in sorted({step.t for step in state.steps})]
 
 
+def _by_row(state: _State) -> list[tuple[Any, ...]]:
+    """List the numbers that move, whenever they do."""
+    rows = {
+        (None, agent, channel, k)
+        for _, agent, channel, integers in state.steps
+        if (channel, agent) not in state.named
+        for k, number in enumerate(integers)
+        if number != 0
+    }
+    return sorted(rows, key=lambda row: row[1:])
+
+
 def _cells(state: _State) -> list[tuple[Any, ...]]:
     cells: list[tuple[Any, ...]] = []
     for t, agent, channel, integers in state.steps:
@@ -115,13 +134,16 @@ def _leave_out(state: _State, units: Callable[[_State], list[tuple[Any, ...]]], 
 
 
 def _without(state: _State, gone: set[tuple[Any, ...]]) -> list[PerturbedStep]:
-    """Make some units nominal: whole times, whole moves, or single numbers."""
+    """Make some units nominal: whole times, whole moves, numbers at all times, or at one."""
     kept = []
     for step in state.steps:
         t, agent, channel, integers = step
         if (t,) in gone or (t, agent, channel) in gone:
             continue
-        numbers = tuple(0 if (t, agent, channel, k) in gone else number for k, number in enumerate(integers))
+        numbers = tuple(
+            0 if gone & {(t, agent, channel, k), (None, agent, channel, k)} else number
+            for k, number in enumerate(integers)
+        )
         if any(numbers) or (channel, agent) in state.named:
             kept.append(step._replace(integers=numbers))
     return kept
