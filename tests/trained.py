@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mpe2 import simple_spread_v3
+from pettingzoo.utils.wrappers import BaseParallelWrapper
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from robust_envs import robust
+from robust_envs import Linf, Uniform, robust
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "integrations"
 
@@ -68,3 +70,16 @@ class Watched:
     def _differ(self, weights):
         assert weights, "no optimizer holds these weights"
         return any(not torch.equal(weight.detach(), self.first[id(weight)][1]) for weight in weights)
+
+
+class Still(BaseParallelWrapper):
+    """Begin every episode alike, whatever the seed: what two copies see differs by nature alone."""
+
+    def reset(self, seed=None, options=None):
+        return super().reset(seed=0, options=options)
+
+
+def still(nature=Uniform()):  # noqa: B008
+    """Build cooperative navigation that begins alike, with noise on what is seen."""
+    game = Still(simple_spread_v3.parallel_env(max_cycles=25, continuous_actions=True))
+    return robust(game, observation=Linf(1.0), nature=nature)

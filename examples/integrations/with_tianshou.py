@@ -29,7 +29,7 @@ def learner(game: Any) -> DQN[Any]:
     return DQN(policy=policy, optim=AdamOptimizerFactory(lr=1e-3), gamma=0.95, target_update_freq=100)
 
 
-def train(steps: int = 4000, nature: Any = Uniform()) -> dict[str, Any]:  # noqa: B008
+def train(steps: int = 12_000, nature: Any = Uniform()) -> dict[str, Any]:  # noqa: B008
     torch.manual_seed(0)
     game = make(nature)
     team = MultiAgentOffPolicyAlgorithm(algorithms=[learner(game) for _ in game.agents], env=game)

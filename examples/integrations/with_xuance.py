@@ -1,5 +1,4 @@
 # XuanCe: a game is registered as an environment; agents that share nothing may differ in their spaces.
-
 import tempfile
 from typing import Any
 
@@ -30,8 +29,7 @@ class Game(RawMultiAgentEnv):  # type: ignore[misc]
         return self.env.reset()
 
     def step(self, actions: Any) -> Any:
-        bounds = {agent: self.action_space[agent] for agent in actions}
-        actions = {agent: action.clip(bounds[agent].low, bounds[agent].high) for agent, action in actions.items()}
+        actions = {a: said.clip(self.action_space[a].low, self.action_space[a].high) for a, said in actions.items()}
         observations, rewards, terminated, _, infos = self.env.step(actions)
         return observations, rewards, terminated, not self.env.agents, {"infos": infos}
 
@@ -44,8 +42,10 @@ class Game(RawMultiAgentEnv):  # type: ignore[misc]
     render = close = avail_actions
 
 
+REGISTRY_MULTI_AGENT_ENV["robust"] = Game  # here, for processes that XuanCe spawns import this file again
+
+
 def train(steps: int = 4000, nature: Any = Uniform()) -> dict[str, Any]:  # noqa: B008
-    REGISTRY_MULTI_AGENT_ENV["robust"] = Game
     config = get_arguments("ippo", "mpe", "simple_spread_v3")
     ours = {"env_name": "robust", "nature": nature, "vectorize": "DummyVecMultiAgentEnv", "parallels": 1}
     ours |= {"buffer_size": min(steps, 500), "use_parameter_sharing": False, "gamma": 0.95, "render": False}

@@ -12,11 +12,15 @@ pytest.importorskip("ray.rllib", reason="ray[rllib] is not installed: python tes
 
 import pickle
 
+import numpy as np
 import ray
+import trained
 from mpe2 import simple_spread_v3
+from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv, PettingZooEnv
 from ray.rllib.utils.pre_checks.env import check_multiagent_environments
-from trained import example
+from ray.tune.registry import register_env
+from trained import example, still
 
 from robust_envs import AsAgents, Linf, Uniform, robust
 from robust_envs.adapters.rllib import zero_sum
@@ -27,7 +31,7 @@ CHANNELS = {"observation": Linf(0.5), "reward": Linf(0.5)}
 
 @pytest.fixture(autouse=True, scope="module")
 def alone():
-    ray.init(num_cpus=1, include_dashboard=False, logging_level="ERROR")
+    ray.init(num_cpus=3, include_dashboard=False, logging_level="ERROR")
     yield
     ray.shutdown()
 
@@ -50,6 +54,31 @@ def test_training_changes_every_policy_and_nature_reaches_what_is_seen(watched, 
     assert len(watched.optimizers) == len(policies)
     assert all(watched.changed_by(optimizer) for optimizer in watched.optimizers)
     assert 0 < watched.largest_move <= 1 + 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("nature", [Uniform(), AsAgents()], ids=repr)
+def test_env_runners_in_processes_see_noise_of_their_own(nature):
+    ray.cloudpickle.register_pickle_by_value(trained)  # a module of the tests is nowhere to be imported from there
+    register_env("still", lambda _: ParallelPettingZooEnv(still(nature)))
+    team = {"policies": {"team"}, "policy_mapping_fn": lambda agent, episode, **_: "team"}
+    config = (
+        PPOConfig()
+        .environment("still")
+        .multi_agent(**(zero_sum(still(nature)) if isinstance(nature, AsAgents) else team))
+        .env_runners(num_env_runners=2)
+        .debugging(seed=3, log_level="ERROR")
+    )
+    algorithm = config.build_algo()
+    try:
+        episodes = algorithm.env_runner_group.foreach_env_runner(
+            lambda runner: runner.sample(num_episodes=1)[0], local_env_runner=False
+        )
+        seen = [episode.agent_episodes["agent_0"].get_observations(1) for episode in episodes]
+        assert len(seen) == 2
+        assert not np.array_equal(*seen)
+    finally:
+        algorithm.stop()
 
 
 def game(**options):

@@ -36,3 +36,19 @@ def test_a_model_plays_nature_from_its_own_side():
     assert rows.shape == (3, 18)
     env.step(np.ones((3, 18), np.float32))
     assert np.abs(game.last_move["observation", "agent_0"].executed).max() == pytest.approx(1)
+
+
+def test_one_agent_and_a_nature_are_trained_in_turns(monkeypatch):
+    module, made = example("stable_baselines3_alone"), []
+
+    def recorded(env, **options):
+        made.append(robust(env, **options, trace=True))
+        return made[-1]
+
+    monkeypatch.setattr(module, "robust", recorded)
+    monkeypatch.setitem(module.OPTIONS, "n_steps", 64)
+    agent, nature = module.train(256)
+    assert min(agent.num_timesteps, nature.num_timesteps) >= 128  # of the last turn
+    assert nature.action_space == agent.action_space
+    moves = [np.abs(one.executed).max(initial=0.0) for env in made for one in env.trace.moves.values()]
+    assert 0 < max(moves) <= 1 + 1e-6
