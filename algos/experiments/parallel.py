@@ -32,10 +32,13 @@ def run_all(
         The content of each summary.json, by folder.
 
     Raises:
+        ValueError: when there are no configurations.
         RuntimeError: when a run failed; the others are finished first, and the message holds its traceback.
         KeyboardInterrupt: after Ctrl-C, when every run has written its checkpoint.
     """
     named = {os.fspath(out): config for out, config in configs.items()}
+    if not named:
+        raise ValueError("configs must hold at least one run, got {}")
     labels = [_label(out, named) for out in named]
     tasks = [_Task(out, config, resume or not _begun(out)) for out, config in named.items()]
     steps = {label: config.steps for label, config in zip(labels, named.values(), strict=True)}

@@ -54,8 +54,9 @@ class BlindSeat(Seat):
 
     def again(self, value: Any) -> Any:
         new = super().again(value)
-        if self._last is not None:
-            self._last = value, self._last[1]  # whoever wants to know the nominal value need not ask
+        if self._last is not None and callable(self._last[0]):
+            # whoever wants to know the nominal value need not ask; an environment may use its buffer again
+            self._last = np.array(value) if isinstance(value, np.ndarray) else value, self._last[1]
         return new
 
 
@@ -120,7 +121,8 @@ class BoxSeat(BlindSeat):
             delta = None if self._last is None else self._last[1]
             if bounded or delta is None or getattr(value, "dtype", None) is not dtype or value.shape != delta.shape:
                 return slowly(value)
-            self._last = value, delta
+            if callable(self._last[0]):  # type: ignore[index] # it holds a delta
+                self._last = value.copy(), delta
             return value + delta
 
         self.perturb = perturb  # type: ignore[method-assign]

@@ -83,11 +83,19 @@ class Observations(Mapping[str, Any]):
         return len(self._env.agents)
 
 
+def _shown(name: str) -> Any:
+    """Show what the environment says at the moment: wrappers around a layer may change it behind its back."""
+    return property(lambda layer: getattr(layer._keeper, name))
+
+
 class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
     """A PettingZoo AECEnv with natures inside; made by `robust`, which documents the arguments.
 
     Nature draws once per agent and turn. Rewards are booked in ``rewards`` and in what ``last()`` returns alike.
     """
+
+    agents, agent_selection = _shown("agents"), _shown("agent_selection")
+    terminations, truncations = _shown("terminations"), _shown("truncations")
 
     def __init__(
         self, env: Any, *, channels: dict[str, Any], nature: Any, info: str | None = None, trace: bool = False
@@ -112,6 +120,8 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
         self._rounds = Rounds(parallelizable)
         self._views = views(perturber)
         self._stage = perturber.stage
+        self._rewards: dict[str, Any] = {}  # of the latest step, and
+        self._book: dict[str, Any] = {}  # since an agent's last turn: what nature has changed
         self._pays = bool(perturber["reward"])
         self._hears = bool(perturber["action"]) or perturber.noting
         self._shows = perturber.noting or any(asks(seat, env) for seat in perturber["action"])
@@ -119,14 +129,14 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         seed, options = self._perturber.begin(seed, options)
         self.env.reset(seed=seed, options=options)
-        self._keeper = keeper(self.env)
+        self._keeper = keeper(self.env)  # before, the wrappers say what is wrong with asking
         self._begin_round = True
         if self._stage is not None:
             self._stage.enter()
             self._stage.open(Observations(self.env), again=False)
         self._sums: dict[str, Any] = dict.fromkeys(self.env.agents, 0)
         self._moved: set[str] = set()
-        self._look()
+        self._rewards, self._book = {}, {}
         self._observed(self._rounds.begin(self.agents))
 
     def step(self, action: Any) -> None:
@@ -144,12 +154,11 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
         self._moved.discard(actor)
         self._sums[actor] = 0
         env.step(action)
-        self._look()
         handed = self._rounds.after(actor, self) if self.agents else []
         if self._stage is not None and acting and handed:
             self._begin_round = True
             self._stage.land(Observations(env), again=False)
-        self._book(handed)
+        self._pay(handed)
         self._observed(handed)
 
     def observe(self, agent: str) -> Any:
@@ -162,12 +171,21 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
         flags = self.terminations[agent], self.truncations[agent]
         return observation, self._cumulative_rewards[agent], *flags, self.infos[agent]
 
-    def _look(self) -> None:
-        """Hold what the environment says after its step."""
-        env = self._keeper
-        self.agents, self.agent_selection = env.agents, env.agent_selection
-        self.terminations, self.truncations, self.infos = env.terminations, env.truncations, env.infos
-        self.rewards, self._cumulative_rewards = env.rewards, env._cumulative_rewards
+    @property
+    def infos(self) -> Any:  # type: ignore[override]
+        """The environment's infos, with the executed deltas where they were asked for."""
+        return self._keeper.infos if self._info is None else self._infos
+
+    @property
+    def rewards(self) -> Any:  # type: ignore[override]
+        """The rewards of the latest step, as nature left them."""
+        rewards = self._keeper.rewards
+        return {**rewards, **self._rewards} if self._rewards else rewards
+
+    @property
+    def _cumulative_rewards(self) -> Any:  # type: ignore[override]
+        book = self._keeper._cumulative_rewards
+        return {**book, **self._book} if self._book else book
 
     def _acted(self, actor: str, action: Any) -> Any:
         if self._stage is not None and self._begin_round:
@@ -183,12 +201,12 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
         self._perturber.move("action", actions, seen, self._keeper.infos)
         return actions[actor]
 
-    def _book(self, handed: list[str]) -> None:
+    def _pay(self, handed: list[str]) -> None:
         """Keep both books: ``rewards`` of this step, and what each agent gathered since its last turn."""
         if not self._pays:
             return  # the environment's own books show through
-        self.rewards = dict(self.rewards)
-        book = self._cumulative_rewards  # stands as it is where nature has not moved since the agent's last turn
+        rewards, self._rewards = self._keeper.rewards, {}
+        book = self._keeper._cumulative_rewards  # stands where nature has not moved since the last turn
         if handed:
             nominal = {agent: book[agent] for agent in handed}
             perturbed = dict(nominal)
@@ -196,23 +214,20 @@ class RobustAECEnv(Layer, BaseWrapper[Any, Any, Any]):
             for agent in handed:
                 if perturbed[agent] is not nominal[agent]:
                     self._moved.add(agent)
-                    self.rewards[agent] = booked(self.rewards[agent], perturbed[agent], nominal[agent])
+                    self._rewards[agent] = booked(rewards[agent], perturbed[agent], nominal[agent])
         for agent, reward in self.rewards.items():
             self._sums[agent] = self._sums.get(agent, 0) + reward
-        self._cumulative_rewards = {
-            agent: _like(book[agent], self._sums[agent]) if agent in self._moved else book[agent]
-            for agent in self.agents
-        }
+        self._book = {agent: _like(book[agent], self._sums[agent]) for agent in self.agents if agent in self._moved}
 
     def _observed(self, handed: list[str]) -> None:
         due = [agent for agent in handed if not all(seat.waits for seat in self._views.get(agent, ()))]
         if due:
-            values = {agent: self.env.observe(agent) for agent in due}
+            values = {agent: kept(self.env.observe(agent)) for agent in due}
             self._perturber.move("observation", dict(values), values)
         if len(due) < len(handed):
             self._postpone([agent for agent in handed if agent not in due])
         if self._info is not None:
-            self.infos = {agent: self._told(info, agent) for agent, info in self.infos.items()}
+            self._infos = {agent: self._told(info, agent) for agent, info in self._keeper.infos.items()}
 
     def _postpone(self, agents: list[str]) -> None:
         """Let natures move that need not know what these agents see: to observe may cost or draw."""
@@ -227,6 +242,13 @@ def keeper(env: Any) -> Any:
     while type(env) in _CHECKERS:
         env = env.env
     return env
+
+
+def kept(observation: Any) -> Any:
+    """Copy an observation: an environment may return one buffer again and again."""
+    if isinstance(observation, Mapping):
+        return {name: kept(part) for name, part in observation.items()}
+    return observation.copy() if isinstance(observation, np.ndarray) else observation
 
 
 def asks(seat: Seat, env: Any) -> bool:

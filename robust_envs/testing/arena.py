@@ -19,6 +19,7 @@ from robust_envs.natures import Move
 from robust_envs.policies import act, check_policy, team_actions
 from robust_envs.shells.layers import Declared, Layer
 from robust_envs.testing.episodes import Episode
+from robust_envs.testing.rules import nothing
 from robust_envs.testing.witness import SINGLE, make_witness
 from robust_envs.traces import Trace
 from robust_envs.wrap import robust
@@ -132,6 +133,10 @@ class Arena:
         """
         return self._run(self._layer(reach, record=False), nature, seed)
 
+    def play_bare(self, seed: int) -> Episode:
+        """Play one episode without natures: sets need not hold what the environment does by itself."""
+        return self._run(_Layers(self.witness, self.env), nothing, seed)
+
     def record(self, nature: Callable[[Move], Any], seed: int) -> tuple[Episode, Trace]:
         """Play one episode and keep the executed perturbations."""
         layers = self._layer(1.0, record=True)
@@ -146,9 +151,9 @@ class Arena:
             seen = {name: members for name, members in self.channels.items() if name not in WORLD}
             if reach != 1.0:
                 seen = {name: scaled(name, members, reach) for name, members in seen.items()}
-            self.witness.env = robust(self.env, **deep, **told) if deep else self.env
+            self.witness.env = self.env  # so that both layers draw as one layer would
             top = robust(self.witness, **seen, **told) if seen else self.witness
-            self._layers[key] = _Layers(top, self.witness.env)
+            self._layers[key] = _Layers(top, robust(self.env, **deep, **told) if deep else self.env)
         return self._layers[key]
 
     def _run(self, layers: _Layers, nature: Callable[[Move], Any], seed: int) -> Episode:

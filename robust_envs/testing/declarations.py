@@ -11,7 +11,7 @@ from robust_envs.testing.notation import read_literal, read_set, write_set
 
 __all__ = ["playable", "read_channel", "read_words", "tell_channel", "write_channel"]
 
-_NAMED = re.compile(r"([\w.\[\]*-]+)=(.+)")
+_NAMED = re.compile(r"((?:Option|Parameter)\(.*?\)|[\w.\[\]*-]+)\s*=\s*(.+)")
 
 
 def write_channel(channel: str, given: Any) -> Any:
@@ -77,11 +77,12 @@ def read_words(texts: Sequence[str]) -> Any:
     named = [_NAMED.fullmatch(text.strip()) for text in texts]
     if len(texts) == 1 and named[0] is None:
         return read_set(texts[0])
-    found: dict[str, UncertaintySet] = {}
+    found: dict[Any, UncertaintySet] = {}
     for text, pair in zip(texts, named, strict=True):
-        if pair is None or pair[1] in found:
+        name = None if pair is None else _read_key(pair[1])
+        if pair is None or name in found:
             raise ValueError(f"sets must be one SET or a NAME=SET for each name, got {' '.join(texts)!r} at {text!r}")
-        found[pair[1]] = read_set(pair[2])
+        found[name] = read_set(pair[2])
     return found
 
 

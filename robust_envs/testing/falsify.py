@@ -129,6 +129,7 @@ def falsify(
     with closing(Arena(policy, env_fn, channels, deterministic=deterministic)) as arena:
         hunt = begin(arena, demanded, origin, seed, oblivious=oblivious)
         if hunt.nominal_margin >= 0:
+            hunt.try_least()
             for kept in saved:
                 hunt.try_saved(kept)
             _search(hunt, search, max_episodes, progress, make_executor(executor), env_fn)

@@ -26,7 +26,7 @@ from robust_envs.testing.properties import Property
 from robust_envs.testing.result import Found, RuleReport
 from robust_envs.testing.rules import nothing
 from robust_envs.testing.search import Search, make_search
-from robust_envs.testing.shrink import Judge, Shrunk, shrink_rule, shrink_steps, transfer
+from robust_envs.testing.shrink import Judge, Shrunk, SpentError, patiently, shrink_rule, shrink_steps, transfer
 from robust_envs.testing.words import Rule
 from robust_envs.traces import Trace
 
@@ -48,6 +48,7 @@ class Hunt:
         demanded: The property.
         nominal: The episode without nature.
         seed: Of the search.
+        least: The episode in which nature does as little as its sets allow: the nominal one, where they hold that.
     """
 
     arena: Arena
@@ -55,6 +56,7 @@ class Hunt:
     demanded: Property
     nominal: Episode
     seed: int
+    least: Episode
     episodes: dict[str, int] = field(default_factory=lambda: {"nominal": 2})
     worst: float = float("inf")
     to_first: int | None = None
@@ -74,12 +76,24 @@ class Hunt:
         """Margin without nature."""
         return self.demanded.margin(self.nominal, self.nominal)
 
+    def try_least(self) -> None:
+        """See whether as little as the sets allow is enough: a delay that is always there, values that never hold."""
+        if self.least.sha256 == self.nominal.sha256:
+            return
+        margin = self.demanded.margin(self.least, self.nominal)
+        self.worst = min(self.worst, margin)
+        if margin < 0:
+            self._count("least")
+            self.to_first = 1
+            self._catch(nothing, "least")
+
     def try_saved(self, kept: Counterexample) -> None:
         """Play a saved counterexample from its own start, if it is about this environment and lies in the sets."""
         if self.nature is not None or kept.env.get("id") != describe_env(self.arena.env)["id"]:
             return
-        problem, nominal = scout(self.arena, kept.seed, self.problem.rng, oblivious=self.problem.oblivious)
-        self._count("nominal")
+        problem, _ = scout(self.arena, kept.seed, self.problem.rng, oblivious=self.problem.oblivious)
+        nominal = self.arena.play_bare(kept.seed)
+        self._count("nominal", 2)
         try:
             script = self._script_of_file(problem, kept)
             margin = self.demanded.margin(self.arena.play(script, kept.seed), nominal)
@@ -93,6 +107,8 @@ class Hunt:
 
     def _script_of_file(self, problem: Problem, kept: Counterexample) -> Script:
         """Read the integers of a file on the lattice of the sets it was found in, which need not be those of today."""
+        if missing := set(kept.channels) - set(self.arena.channels):
+            raise OutsideSetError(f"no set here for {', '.join(sorted(missing))}")
         then = playable(kept.channels, self.arena.channels)
         if any(then[name] != self.arena.channels[name] for name in then):
             try:
@@ -194,14 +210,16 @@ class Hunt:
 
     def _shrink_trace(self, budget: int) -> None:
         named = {place.label for place in self.problem.places if is_named(place)}
-        for steps, q in self._plans():
-            judge = Judge(self._margin, budget - self.episodes.get("shrink trace", 0))
-            small = shrink_steps(steps, judge, partial(self._script, q), named=named)
-            self._count("shrink trace", judge.used)
-            if self.shrunk is None or small.size < self.shrunk.size:
-                self.shrunk, self.q = small, q
-            if not small.one_minimal:  # its budget ended, or somebody did not want to wait
-                break
+        with patiently():
+            for steps, q in self._plans():
+                for forwards in (False, True):
+                    judge = Judge(self._margin, budget - self.episodes.get("shrink trace", 0))
+                    small = shrink_steps(steps, judge, partial(self._script, q), named=named, forwards=forwards)
+                    self._count("shrink trace", judge.used)
+                    if self.shrunk is None or small.size < self.shrunk.size:
+                        self.shrunk, self.q = small, q
+                    if not small.one_minimal:  # its budget ended, or somebody did not want to wait
+                        raise SpentError
         if self.shrunk is not None:
             self.shrunk = replace(self.shrunk, episodes=self.episodes["shrink trace"])
             self.episode, self.trace, _ = self._record(script_of(self.problem, self.shrunk.steps, self.q))
@@ -256,18 +274,22 @@ class _Elsewhere:
         arena, demanded = self.hunt.arena, self.hunt.demanded
         if self._nominal is None:
             self.judge.charge()
-            self._nominal = arena.play(nothing, self.seed)
+            self._nominal = arena.play_bare(self.seed)
         return demanded.margin(arena.play(nature, self.seed), self._nominal)
 
 
 def begin(arena: Arena, demanded: Property, start: int, seed: int, *, oblivious: bool) -> Hunt:
-    """Play the nominal episode twice, and ask the policy around it in between.
+    """Play the episode in which nature does nothing and the bare one, and ask the policy around it in between.
 
     Raises:
         ValueError: If the two differ.
     """
     rng = np.random.default_rng(np.random.SeedSequence((seed, 1)))
-    problem, nominal = scout(arena, start, rng, oblivious=oblivious)
-    problem = with_sensitivity(problem, nominal)
-    check_repeats(arena, nominal)
-    return Hunt(arena, problem, demanded, nominal, seed)
+    problem, least = scout(arena, start, rng, oblivious=oblivious)
+    problem = with_sensitivity(problem, least)
+    nominal = arena.play_bare(start)
+    hunt = Hunt(arena, problem, demanded, nominal, seed, least)
+    if nominal.sha256 != least.sha256:  # the sets do not hold what the environment does by itself, or it changes
+        check_repeats(arena, least)
+        hunt.episodes["nominal"] += 1
+    return hunt

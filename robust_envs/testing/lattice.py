@@ -96,6 +96,10 @@ def _frame(members: UncertaintySet) -> tuple[Array, Array, Array]:
 class Script:
     """Play listed moves by heart; every other move is nominal.
 
+    Attributes:
+        asked: The listed moves that came about in the latest episode, by (channel, agent, time).
+        barred: Those that named a choice that was not there: they were nominal.
+
     Args:
         steps: The moves on the lattice.
         members: The bound set of one step, by (channel, agent) with ``"*"`` for several.
@@ -111,6 +115,8 @@ class Script:
         *,
         whole: Iterable[tuple[str, str]] = (),
     ) -> None:
+        self.barred: list[tuple[str, str, int]] = []
+        self.asked: set[tuple[str, str, int]] = set()
         self.moves: dict[tuple[str, str, int], Array] = {}
         kinds = set(whole)
         for t, agent, channel, integers in steps:
@@ -119,12 +125,20 @@ class Script:
                 label = channel, agent
                 self.moves[channel, agent, t] = decode(integers, known, q, whole=label in kinds)
 
+    def begin(self) -> None:
+        """Start an episode: nothing has been played yet."""
+        self.barred, self.asked = [], set()
+
     def __call__(self, move: Move) -> Any:
         agent = key_of(move.agent)
         target = self.moves.get((move.channel, agent, move.step))
         if target is None:
             return nothing(move)
+        self.asked.add((move.channel, agent, move.step))
         if is_choice(move):
             legal = np.asarray(move.set.members).reshape(-1)  # type: ignore[attr-defined]
-            return target if target[0] in legal else move.nominal
+            if target[0] in legal or target[0] == move.nominal[0]:
+                return target
+            self.barred.append((move.channel, agent, move.step))
+            return move.nominal
         return target

@@ -41,7 +41,8 @@ def read_set(text: str) -> UncertaintySet:
     Only the names of sets, numbers, texts, tuples, lists and dicts are understood; nothing is evaluated.
 
     Args:
-        text: Name and numbers; `finite` lists its members (`finite:0,2`), `switch` takes its probability.
+        text: Name and numbers; `finite` and `delay` list theirs (`finite:0,2`, `delay:0,6`; `delay:3` is up to 3),
+            `switch` takes its probability.
 
     Raises:
         ValueError: If it is neither form, or the set refuses its numbers.
@@ -106,11 +107,16 @@ def _short(name: str, numbers: str) -> UncertaintySet:
     if name == "finite":
         return sets.Finite(values)
     try:
-        found = _SHORT[name](*values)
+        found = _delay(values) if name == "delay" else _SHORT[name](*values)
     except TypeError as error:
         raise ValueError(f"{name}:{numbers} is no set: write it as in Python, {name}(...): {error}") from error
     assert isinstance(found, UncertaintySet)
     return found
+
+
+def _delay(values: list[float]) -> sets.Delay:
+    steps: list[Any] = [int(value) if value.is_integer() else value for value in values]
+    return sets.Delay(steps[0] if len(steps) == 1 else steps)
 
 
 def _build(node: ast.expr, text: str) -> Any:

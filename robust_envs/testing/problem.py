@@ -39,6 +39,7 @@ class Place:
         first: Number of the first choice.
         options: The choices that nature has, in order.
         once: Whether it moves once an episode.
+        kind: Where nature chooses, what the choices are about.
         whole: Whether only whole deltas count (integer spaces).
         names: Of the rows.
         features: Names of what it sees.
@@ -61,6 +62,7 @@ class Place:
     varies: Array
     options: tuple[int, ...] = ()
     once: bool = False
+    kind: tuple[Any, ...] = ()
     sensitivity: Array | None = None
     budget: PerEpisode | None = None
 
@@ -68,6 +70,11 @@ class Place:
     def key(self) -> Key:
         """(channel, agent)."""
         return self.channel, self.agent
+
+    @property
+    def fixed(self) -> bool:
+        """Whether its set is the same from every start."""
+        return self.channel not in WORLD
 
     @property
     def label(self) -> tuple[str, str]:
@@ -194,6 +201,7 @@ def _place(arena: Arena, move: Move, seen: list[Array]) -> Place:
         varies=np.append(looked.std(axis=0) / _scale(looked)[:-1], 1.0) if len(looked) else np.ones(size + 1),
         options=_options(given) if choice else (),
         once=given.once,
+        kind=_kind(given) if choice else (),
         budget=given.members if isinstance(given.members, PerEpisode) else None,
     )
 
@@ -207,6 +215,11 @@ def _options(given: Declared) -> tuple[int, ...]:
     members: Any = given.members
     listed = members.actions if isinstance(members, Finite) else members.choices(given.space)
     return tuple(sorted(int(choice) for choice in listed))
+
+
+def _kind(given: Declared) -> tuple[Any, ...]:
+    """Return whether choices add up to a menu, and what they say about a delay or a loss."""
+    return _is_menu(given), *(getattr(given.members, name, None) for name in ("of", "each", "mode", "at"))
 
 
 def _names(arena: Arena, given: Declared, move: Move) -> tuple[str, ...]:

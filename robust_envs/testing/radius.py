@@ -98,6 +98,8 @@ def robust_radius(
 
     def breaks(factor: float) -> bool:
         sets = {name: scaled(name, members, factor) for name, members in channels.items()}
+        if all(map(_is_nothing, sets.values())):
+            return False  # the environment itself
         settings = {"shrink_rules": 0, "shrink_traces": 0, "unseen": 0} | arguments
         results[factor] = falsify(policy, env_fn, **sets, max_episodes=max_episodes, **settings)
         return results[factor].found
@@ -112,3 +114,9 @@ def robust_radius(
         held = 1.0
     shown = broken if broken in results else 1.0
     return RobustRadius(held, broken, results[shown].channels, max_episodes, results)
+
+
+def _is_nothing(given: Any) -> bool:
+    if isinstance(given, Mapping):
+        return all(map(_is_nothing, given.values()))
+    return all(map(_is_nothing, given)) if isinstance(given, list | tuple) else bool(given.is_zero)

@@ -104,9 +104,10 @@ def replay_counterexample(
         except OutsideSetError as error:
             return _outside(found, str(error))
         margin = stage.margin(episode)
+        then = {place.label: place.kind for place in stage.problem.places}
     if channels is not None:
         try:
-            _allow(found, script, policy, env_fn, channels)
+            _allow(found, then, script, policy, env_fn, channels)
         except OutsideSetError as error:
             return _outside(found, str(error))
     return _verdict(found, episode, margin, describe_policy(policy)["sha256"])
@@ -204,17 +205,30 @@ def _opened(
         agents = tuple(str(agent) for agent in getattr(arena.env, "possible_agents", (SINGLE,)))
         if agents != found.agents:
             raise ValueError(f"env_fn must build an environment of the agents {found.agents}, got {agents}")
-        problem, nominal = scout(arena, found.seed, np.random.default_rng(0))
-        yield _Stage(found, arena, problem, nominal, judge)
+        problem, _ = scout(arena, found.seed, np.random.default_rng(0))
+        yield _Stage(found, arena, problem, arena.play_bare(found.seed), judge)
 
 
-def _allow(found: Counterexample, script: Script, policy: Any, env_fn: Callable[[], Any], channels: Any) -> None:
+def _allow(
+    found: Counterexample,
+    then: Mapping[tuple[str, str], tuple[Any, ...]],
+    script: Script,
+    policy: Any,
+    env_fn: Callable[[], Any],
+    channels: Any,
+) -> None:
     """Play it inside other sets, which raise where they do not allow it."""
     with closing(Arena(policy, env_fn, channels, deterministic=bool(found.policy.get("deterministic", True)))) as arena:
-        known = {place.label for place in scout(arena, found.seed, np.random.default_rng(0))[0].places}
-        if strange := {(step.channel, step.agent) for step in found.steps} - known:
+        now = {place.label: place.kind for place in scout(arena, found.seed, np.random.default_rng(0))[0].places}
+        if strange := {(step.channel, step.agent) for step in found.steps} - set(now):
             raise OutsideSetError(f"no set here allows {' of '.join(min(strange))}")
+        for label in {(step.channel, step.agent) for step in found.steps}:
+            if now[label] != then[label]:
+                raise OutsideSetError(f"{' of '.join(label)} is {now[label]} here, {then[label]} in the file")
         arena.play(script, found.seed)
+        if missed := [*script.barred, *(set(script.moves) - script.asked)]:
+            channel, agent, t = min(missed)
+            raise OutsideSetError(f"{channel} of {agent} at {t}: the sets here do not let nature choose that then")
 
 
 def _check_step(step: PerturbedStep, place: Place, found: Counterexample, where: str) -> None:

@@ -141,7 +141,9 @@ class Result:
         if self.shrunk is not None:
             minimal = "1-minimal" if self.shrunk.one_minimal else "not known to be 1-minimal: its budget ended"
             numbers = sum(max(1, sum(1 for k in step.integers if k)) for step in self.shrunk.steps)  # a choice may be 0
-            lines.append(f"  smallest perturbation: {_size(self.trace)}, {numbers} numbers; {minimal}")
+            lines.append(
+                f"  smallest perturbation: {_size(self.trace)}, {numbers} number{'s' * (numbers != 1)}; {minimal}"
+            )
         return lines
 
     def to_json(self) -> dict[str, Any]:

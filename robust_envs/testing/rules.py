@@ -64,6 +64,7 @@ class Feedback:
         window: When it acts.
         first: Number of the first choice.
         reach: Factor on every answer, for play in larger sets.
+        fixed: Whether the set is the same from every start; parameters and states may have other nominal values.
     """
 
     def __init__(
@@ -76,11 +77,13 @@ class Feedback:
         window: Window | None = None,
         first: int = 0,
         reach: float = 1.0,
+        fixed: bool = True,
     ) -> None:
         self.weights, self.members, self.squash, self.look, self.reach = weights, members, squash, look, reach
         self.window = window or Window()
         self.first = first
         self._matrix, self._bias = np.ascontiguousarray(weights[:, :-1]), np.ascontiguousarray(weights[:, -1])
+        self.fixed = fixed
         self._choice = isinstance(members, Finite) and members.discrete
         self._box = isinstance(members, Linf | Interval) and members.monotone
         if not self._choice:
@@ -95,9 +98,20 @@ class Feedback:
         drive = self._matrix @ seen + self._bias
         if self._choice:
             return self._chosen(drive, move)
+        if not self.fixed:
+            return Feedback(self.weights, move.set, squash=self.squash).answer(drive, move.set)
+        return self.answer(drive, move.set)
+
+    def answer(self, drive: Array, allowed: UncertaintySet) -> Array:
+        """Return the member in a direction, shape (dim,).
+
+        Args:
+            drive: The direction.
+            allowed: What is left of the set.
+        """
         if self._box and self.window.share == 1.0:
             return self._in_box(drive)
-        return self._anywhere(drive, move.set)
+        return self._anywhere(drive, allowed)
 
     def _in_box(self, drive: Array) -> Array:
         squashed = np.sign(drive) if self.squash == "sign" else np.tanh(drive)

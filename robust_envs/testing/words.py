@@ -67,7 +67,7 @@ class Rule:
             terms = self._of(number)
             if terms:
                 weights = sum(_weights(term, place, self._family(problem, term)) for term in terms)
-                parts[place.key] = Feedback(np.asarray(weights), place.members, first=place.first)
+                parts[place.key] = Feedback(np.asarray(weights), place.members, first=place.first, fixed=place.fixed)
         return RuleNature(parts)
 
     def pushes(self, problem: Problem) -> bool:

@@ -68,3 +68,8 @@ def test_ctrl_c_lets_every_run_write_its_checkpoint(tmp_path: Path) -> None:
         each.save(out / "config.json")
     found = run_all({**more, tmp_path / "new": config()}, resume=True, stream=io.StringIO())
     assert [each["steps"] for each in found.values()] == [*(steps + 50 for steps in reached.values()), 300]
+
+
+def test_no_runs_at_all_are_refused() -> None:
+    with pytest.raises(ValueError, match="configs must hold at least one run"):
+        run_all({})

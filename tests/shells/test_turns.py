@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from glassbox import TEAM, EchoAEC, EchoTurns, Player, all_channels, draw, play, same
-from pettingzoo.utils import OrderEnforcingWrapper
+from pettingzoo.utils import BaseWrapper, OrderEnforcingWrapper
 
 from robust_envs import L2, Linf, Uniform, robust
 
@@ -132,3 +132,58 @@ def test_flags_and_books_cannot_be_read_before_the_reset():
     env = robust(OrderEnforcingWrapper(EchoAEC()), observation=Linf(0.3), nature=Uniform())
     with pytest.raises(AttributeError, match="before reset"):
         env.agents  # noqa: B018
+
+
+class Limit(BaseWrapper):
+    """End the game after some steps, as PettingZoo's TerminateIllegalWrapper does: behind the layer's back."""
+
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed, options=options)
+        self.left = 7
+
+    def step(self, action):
+        super().step(action)
+        self.left -= 1
+        if self.left == 0:
+            inside = self.env.unwrapped
+            inside.truncations = dict.fromkeys(inside.agents, True)
+            inside.rewards = dict.fromkeys(inside.agents, -1.0)
+            inside._cumulative_rewards = dict.fromkeys(inside.agents, -5.0)
+
+
+@pytest.mark.parametrize("sets", [{"observation": Linf(0.0)}, {"observation": Linf(0.3)}, {"reward": Linf(0.0)}])
+def test_wrappers_around_a_layer_may_end_the_game(sets):
+    naked = turns(Limit(EchoAEC(TEAM)))
+    wrapped = turns(Limit(robust(EchoAEC(TEAM), **sets, nature=Uniform())))
+    assert [said[1:4] for said in naked] == [said[1:4] for said in wrapped]
+
+
+@pytest.mark.parametrize("trace", [True, False])
+def test_what_is_observed_out_of_turn_is_not_the_last_move(trace):
+    env = robust(EchoTurns(PLAYERS), observation=Linf(0.9), nature=Uniform(), trace=trace)
+    env.reset(seed=0)
+    first, *_ = env.last()
+    env.step(np.zeros(2, np.float32))
+    for agent in env.agents:
+        env.observe(agent)
+    move = env.last_move["observation", "a_0"]
+    assert np.allclose(move.nominal + move.executed, first)
+
+
+def test_buffers_that_an_environment_uses_again_do_not_change_what_was_recorded():
+    class Reusing(EchoAEC):
+        buffers: dict
+
+        def observe(self, agent):
+            seen = super().observe(agent)
+            kept = self.buffers.setdefault(seen.shape, np.zeros_like(seen))
+            kept[...] = seen
+            return kept
+
+    def told(trace):
+        env = Reusing(PLAYERS)
+        env.buffers = {}
+        env = robust(env, observation=Linf(0.3), nature=Uniform(), info="numeric", trace=trace)
+        return [said[4]["robust_observation_delta"] for said in turns(env)]
+
+    assert same(told(True), told(False))

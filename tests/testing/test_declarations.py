@@ -59,3 +59,11 @@ def test_damaged_declarations_are_refused(content):
 def test_words_name_each_set_once(texts):
     with pytest.raises(ValueError, match=r"sets must be one SET or a NAME=SET for each name"):
         read_words(texts)
+
+
+def test_words_may_name_options_and_stand_apart():
+    assert read_words(['Option("high", 0.05) = interval:0,0.8']) == {Option("high", 0.05): Interval(0.0, 0.8)}
+    assert read_words(["delay:3"]) == Delay(3)
+    assert read_words(["delay:0,6"]) == Delay([0, 6])
+    with pytest.raises(ValueError, match=r"delay:1.5 is no set.*steps must be"):
+        read_words(["delay:1.5"])

@@ -37,6 +37,8 @@ from robust_envs.testing import (
     robust_radius,
     save_counterexample,
 )
+from robust_envs.testing.arena import Arena
+from robust_envs.testing.rules import nothing
 
 LENGTH = 100
 FEW = {"max_episodes": 60, "shrink_rules": 40, "shrink_traces": 60, "unseen": 4}
@@ -181,7 +183,7 @@ def test_a_choice_for_the_whole_episode_is_one_number_and_told_as_such():
     assert result.rule.text == "delay 7 always"
     (step,) = result.shrunk.steps
     assert (step.t, step.integers) == (0, (7,))
-    assert "1 numbers" in result.report()
+    assert ", 1 number;" in result.report()
 
 
 def test_rules_of_the_world_name_its_parameters():
@@ -258,3 +260,98 @@ def test_agents_that_see_masks_share_what_they_see():
         max_episodes=30,
     )
     assert (result.found, result.searched) == (False, 30)
+
+
+def test_rules_act_from_starts_that_have_other_nominal_values():
+    for members in (Interval(-0.3, 0.3), {"state[2]": Interval(-0.3, 0.3)}):
+        result = falsify(balance, pole, start=members, property=POLE[2], max_episodes=40, shrink_rules=40, unseen=6)
+        assert result.rule.transfer.seeds == 6
+
+
+def test_as_little_as_the_sets_allow_may_be_enough(tmp_path):
+    for channels in ({"delay": Delay([6])}, {"dynamics": {"force_mag": Finite([-12.0])}}):
+        given = {**channels, "property": POLE[2]}
+        result = falsify(balance, pole, **given, unseen=0)
+        assert (result.nominal_margin, result.first.strategy, result.episodes_to_first) == (0.0, "least", 1)
+        kept = load_counterexample(save_counterexample(result.counterexample, tmp_path))
+        assert kept.steps == ()
+        assert replay_counterexample(kept, balance, pole).verdict == "fails"
+        assert robust_radius(balance, pole, **given, max_episodes=4, tolerance=0.3).broken > 0.0
+
+
+def test_no_delay_at_all_is_the_environment_itself():
+    found = robust_radius(balance, pole, delay=Delay(1), property=POLE[2], max_episodes=4, tolerance=0.3)
+    assert found.held >= 0.75  # of a delay of 1 nothing is left below 1
+
+
+@pytest.fixture(scope="module")
+def late():
+    return falsify(balance, pole, delay=Delay(6), property=POLE[2], seed=1, **FEW).counterexample
+
+
+@pytest.fixture(scope="module")
+def lost():
+    return falsify(balance, pole, dropout=Dropout(0.9), property=POLE[2], seed=1, **FEW).counterexample
+
+
+@pytest.mark.parametrize(
+    ("which", "today", "verdict"),
+    [
+        ("late", {"delay": Delay(6)}, "fails"),
+        ("late", {"delay": Delay(9)}, "fails"),
+        ("late", {"delay": Delay(2)}, "outside-set"),
+        ("late", {"delay": Delay(6, of="action")}, "outside-set"),
+        ("late", {"delay": Delay(6, each="episode")}, "outside-set"),
+        ("lost", {"dropout": Dropout(0.95)}, "fails"),
+        ("lost", {"dropout": Dropout(0.05)}, "outside-set"),
+        ("lost", {"dropout": Dropout(0.9, budget=1)}, "outside-set"),
+        ("lost", {"dropout": Dropout(0.9, mode="zero")}, "outside-set"),
+    ],
+)
+def test_choices_that_the_sets_of_today_do_not_allow_lie_outside(which, today, verdict, request):
+    kept = request.getfixturevalue(which)
+    assert replay_counterexample(kept, balance, pole, channels=today).verdict == verdict
+
+
+def test_files_about_other_channels_are_passed_over(late):
+    given = {"property": POLE[2], "saved": [late], "max_episodes": 1, "unseen": 0}
+    result = falsify(balance, pole, action=Switch(0.01), **given)
+    assert "saved" not in result.episodes
+
+
+def test_coins_are_those_of_one_layer_with_all_channels():
+    heads = []
+
+    def note(move):
+        if move.channel == "dropout":
+            heads[-1].append(move.step)
+        return nothing(move)
+
+    channels = {"dropout": Dropout(0.5), "dynamics": {"masspole": Relative(0.1)}}
+    for one in ({"dropout": Dropout(0.5)}, channels):
+        heads.append([])
+        Arena(balance, pole, one).play(note, 3)
+    heads.append([])
+    play(robust(pole(), **channels, nature=note), balance, seed=3)
+    assert heads[0] == heads[1] == heads[2]
+    assert 20 < len(heads[0]) < 80
+
+
+@pytest.mark.parametrize("moment", [0, 1, 7, 30, 60, 90])
+def test_ctrl_c_at_any_moment_of_shrinking_keeps_the_best_so_far(moment):
+    judged = []
+    stop = -1
+
+    def margin(episode):
+        judged.append(episode.length)
+        if len(judged) == stop:
+            raise KeyboardInterrupt
+        return episode.length - LENGTH
+
+    given = {"delay": Delay(6), "property": margin, "seed": 1, "shrink_rules": 0, "unseen": 0}
+    falsify(balance, pole, **given, shrink_traces=0)
+    stop = len(judged) + moment  # the last judgement is about what goes into the result
+    judged.clear()
+    result = falsify(balance, pole, **given)
+    assert result.found
+    assert result.shrunk is None or result.counterexample is not None

@@ -89,7 +89,14 @@ class Decoder:
                 weights = np.concatenate([np.zeros((len(weights), len(scale) - 1)), weights[:, -1:]], axis=1)
             window = Window() if windows is None else windows[k]
             parts[place.key] = Feedback(
-                weights, place.members, squash=squash, look=look, window=window, first=place.first, reach=reach
+                weights,
+                place.members,
+                squash=squash,
+                look=look,
+                window=window,
+                first=place.first,
+                reach=reach,
+                fixed=place.fixed,
             )
         return RuleNature(parts, reach=reach)
 

@@ -41,6 +41,7 @@ def shrink_steps(
     nature: Callable[[Sequence[PerturbedStep]], Any],
     *,
     named: Collection[tuple[str, str]] = (),
+    forwards: bool = False,
 ) -> Shrunk:
     """Leave out what is not needed for the violation.
 
@@ -49,6 +50,7 @@ def shrink_steps(
         judge: From a nature to its margin; bounds the episodes.
         nature: Makes the nature that plays a list of moves.
         named: (channel, agent) where integers name a choice or a member: they go whole and are never made smaller.
+        forwards: Whether the first moves are tried first, not the last.
 
     Returns:
         The shortest list found; the one before where the budget ends or somebody interrupts.
@@ -56,7 +58,7 @@ def shrink_steps(
     References:
         Andreas Zeller, Ralf Hildebrandt, 2002, Simplifying and Isolating Failure-Inducing Input.
     """
-    state = _State(tuple(steps), judge, nature, frozenset(named))
+    state = _State(tuple(steps), judge, nature, frozenset(named), forwards)
     before = len({step.t for step in steps})
     minimal = False
     with patiently():
@@ -79,8 +81,9 @@ class _State:
         judge: Judge,
         nature: Callable[[Sequence[PerturbedStep]], Any],
         named: frozenset[tuple[str, str]],
+        forwards: bool,
     ) -> None:
-        self.steps, self.judge, self.nature, self.named = steps, judge, nature, named
+        self.steps, self.judge, self.nature, self.named, self.forwards = steps, judge, nature, named, forwards
         self._tried: dict[tuple[PerturbedStep, ...], bool] = {}
 
     def accept(self, steps: Sequence[PerturbedStep]) -> bool:
@@ -120,15 +123,17 @@ def _cells(state: _State) -> list[tuple[Any, ...]]:
 
 
 def _leave_out(state: _State, units: Callable[[_State], list[tuple[Any, ...]]], *, chunk: int) -> bool:
-    """Leave out stretches of units, long ones first, from the end backwards; tell whether anything went."""
+    """Leave out stretches of units, long ones first, from the end backwards or forwards; tell whether anything went."""
     changed = False
     while chunk >= 1:
-        stop = len(units(state))
-        while stop > 0:
-            start = max(0, stop - chunk)
-            if state.accept(_without(state, set(units(state)[start:stop]))):
+        kept = 0  # units that were tried and have to stay
+        while (left := len(found := units(state)) - kept) > 0:
+            size = min(chunk, left)
+            start = kept if state.forwards else left - size
+            if state.accept(_without(state, set(found[start : start + size]))):
                 changed = True
-            stop = start
+            else:
+                kept += size
         chunk = chunk // 2
     return changed
 

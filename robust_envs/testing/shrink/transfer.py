@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from robust_envs.testing.arena import Arena
 from robust_envs.testing.problem import Problem
 from robust_envs.testing.properties import Property
-from robust_envs.testing.rules import nothing
 from robust_envs.testing.words import Rule
 
 __all__ = ["Transfer", "transfer", "wilson"]
@@ -76,7 +75,7 @@ def transfer(rule: Rule, problem: Problem, arena: Arena, demanded: Property, see
     before = arena.episodes
     held = broken = control = 0
     for seed in seeds:
-        nominal = arena.play(nothing, seed)
+        nominal = arena.play_bare(seed)
         if demanded.margin(nominal, nominal) < 0:
             continue
         held += 1
