@@ -61,9 +61,7 @@ class Ray:
         """Stay connected for several batches of tasks, see `Executor`."""
         frozen = freeze(work)
         with self._connected() as ray:
-            from ray.util.queue import Queue
-
-            told = None if hear is None else Queue(actor_options={"num_cpus": 0})
+            told = None if hear is None else _queue(ray)
             shared = ray.put(frozen)
             try:
                 yield lambda tasks: _run(ray, shared, told, tasks, hear)
@@ -85,6 +83,15 @@ class Ray:
             yield ray
         finally:
             ray.shutdown()
+
+
+def _queue(ray: ModuleType) -> Any:
+    """Return a queue that lives where the caller does: on another node it would die with it."""
+    from ray.util.queue import Queue
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
 
 
 def _run(ray: ModuleType, shared: Any, told: Any, tasks: Sequence[Any], hear: Hear | None) -> Iterator[tuple[int, Any]]:

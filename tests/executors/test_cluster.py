@@ -98,4 +98,4 @@ def test_a_node_that_dies_is_told_and_its_work_done_on_the_other(cluster: Cluste
     cluster.nodes[1].kill()
     out, err = running.communicate(timeout=300)
     assert "a worker was lost" in out, err
-    assert out.splitlines()[-1] == "[2, 1]", "both done, on the node that is left"
+    assert out.splitlines()[-1] == "[2, 1]", f"both done, on the node that is left, not {err}"
