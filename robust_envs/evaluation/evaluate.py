@@ -13,7 +13,7 @@ import numpy as np
 
 from robust_envs.channels import scaled
 from robust_envs.evaluation.results import TEAM, Episodes, Evaluation
-from robust_envs.evaluation.rollouts import Played, play, seeded_globals
+from robust_envs.evaluation.rollouts import Played, play, reseed, seeded_globals
 from robust_envs.evaluation.sources import make_source
 from robust_envs.evaluation.spreading import Told, shares
 from robust_envs.executors import Executor, make_executor
@@ -207,7 +207,7 @@ class _Plan:
 
     def _episode(self, env: Any, k: int) -> Played:
         seed = episode_seed(self.seed, k)
-        _reseed(self.policy, seed)
+        reseed(self.policy, seed)
         with seeded_globals(seed):
             return play(env, self.policy, seed=seed, deterministic=self.deterministic)
 
@@ -218,12 +218,6 @@ def _by_agent(returns: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, 
     if TEAM in agents:
         raise ValueError(f"agents must not be called {TEAM!r}, which names the sum over them, got {agents}")
     return {agent: tuple(episode.get(agent, 0.0) for episode in returns) for agent in agents}
-
-
-def _reseed(policy: Any, seed: int) -> None:
-    for member in policy.values() if isinstance(policy, Mapping) else (policy,):
-        if callable(getattr(member, "reseed", None)):
-            member.reseed(seed)
 
 
 def _named_natures(natures: Any) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from pettingzoo import AECEnv, ParallelEnv
 from robust_envs.evaluation.sources import SINGLE
 from robust_envs.policies import act, team_actions
 
-__all__ = ["Played", "play", "seeded_globals"]
+__all__ = ["Played", "play", "reseed", "seeded_globals"]
 
 
 class Played(NamedTuple):
@@ -101,6 +101,13 @@ def seeded_globals(seed: int) -> Iterator[None]:
         np.random.set_state(legacy)  # noqa: NPY002 - the same
         if torch is not None:
             _restore_torch(torch)
+
+
+def reseed(policy: Any, seed: int) -> None:
+    """Seed the policies that draw from generators of their own: those with a method ``reseed``."""
+    for member in policy.values() if isinstance(policy, Mapping) else (policy,):
+        if callable(getattr(member, "reseed", None)):
+            member.reseed(seed)
 
 
 def _torch_state() -> Mapping[str, Any] | None:

@@ -47,6 +47,13 @@ class Seat:
         interface: How a `Policy` or an agent plays this nature.
     """
 
+    once = False
+    """Whether it moves once an episode."""
+    moving = False
+    """Whether its set is another at every move."""
+    names: tuple[str, ...] | None = None
+    """What its numbers are called, where they are parameters of the world."""
+
     def __init__(
         self,
         *,
@@ -77,13 +84,6 @@ class Seat:
         self._plan: Array | None = None
         self._settle()
         self.clear()
-
-    once = False
-    """Whether it moves once an episode."""
-    moving = False
-    """Whether its set is another at every move."""
-    names: tuple[str, ...] | None = None
-    """What its numbers are called, where they are parameters of the world."""
 
     @property
     def looks(self) -> bool:

@@ -14,7 +14,7 @@ from gymnasium import spaces
 from pettingzoo import AECEnv, ParallelEnv
 
 from robust_envs.channels import CHANNELS, WORLD, scaled
-from robust_envs.evaluation.rollouts import seeded_globals
+from robust_envs.evaluation.rollouts import reseed, seeded_globals
 from robust_envs.natures import Move
 from robust_envs.policies import act, check_policy, team_actions
 from robust_envs.shells.layers import Declared, Layer
@@ -165,7 +165,7 @@ class Arena:
         try:
             with nullcontext() if self.deterministic else seeded_globals(seed):
                 if not self.deterministic:
-                    _reseed(self.policy, seed)
+                    reseed(self.policy, seed)
                 return self._play(layers.top, seed)
         finally:
             layers.restore()
@@ -265,20 +265,12 @@ class _Layers:
     @property
     def trace(self) -> Trace:
         """What all natures did, as one layer with all channels would have recorded it."""
-        first: Trace
-        first, *more = (layer.trace for layer in self.robust)
-        for other in more:
-            moves, told = {**other.moves, **first.moves}, {**other.sets, **first.sets}
-            first = replace(first, moves=moves, sets=told, actions=other.actions)
-        return first
+        traces: list[Trace] = [layer.trace for layer in self.robust]
+        moves = {key: moves for trace in reversed(traces) for key, moves in trace.moves.items()}
+        told = {place: words for trace in reversed(traces) for place, words in trace.sets.items()}
+        return replace(traces[-1], moves=moves, sets=told)  # the outer layer knows what the agents wanted
 
     def restore(self) -> None:
         """Give the environment back its own parameters before another layer looks at them."""
         if isinstance(self.world, Layer):
             self.world.restore()
-
-
-def _reseed(policy: Any, seed: int) -> None:
-    for member in policy.values() if isinstance(policy, Mapping) else (policy,):
-        if callable(getattr(member, "reseed", None)):
-            member.reseed(seed)

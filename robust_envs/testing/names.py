@@ -24,8 +24,7 @@ _STATES = {
     "Pendulum": ("theta", "theta_dot"),
     "Acrobot": ("theta_1", "theta_2", "theta_dot_1", "theta_dot_2"),
 }
-_CHOICES = {  # what a choice is called, and the choice to leave things as they are
-    "delay": ("delay", None),
+_CHOICES = {  # what a choice is called where not as its channel, and the choice to leave things as they are
     "message": ("word", "as it was"),
     "partners": ("partner", "the agent itself"),
 }

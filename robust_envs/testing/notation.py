@@ -31,7 +31,6 @@ _KINDS: Mapping[str, Callable[..., Any]] = {
     )
 }
 _PARTS: Mapping[str, Callable[..., Any]] = {"Option": Option, "Parameter": Parameter, "slice": slice}
-_NUMBERS = {"inf": math.inf}
 _SHORT: Mapping[str, Callable[..., Any]] = {name.lower(): kind for name, kind in _KINDS.items() if name[0].isupper()}
 
 
@@ -128,8 +127,8 @@ def _build(node: ast.expr, text: str) -> Any:
         named = {word.arg: _build(word.value, text) for word in node.keywords if word.arg is not None}
         if len(named) == len(node.keywords):
             return _call(kind, [_build(entry, text) for entry in node.args], named, text)
-    if isinstance(node, ast.Name) and node.id in _NUMBERS:
-        return _NUMBERS[node.id]
+    if isinstance(node, ast.Name) and node.id == "inf":
+        return math.inf
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Name):
         return -_build(node.operand, text)
     if isinstance(node, ast.Dict) and None not in node.keys:

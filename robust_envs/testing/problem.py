@@ -73,8 +73,8 @@ class Place:
 
     @property
     def fixed(self) -> bool:
-        """Whether its set is the same from every start."""
-        return self.channel not in WORLD
+        """Whether its set is the same from every start; of a budget what is left is another set at every move."""
+        return self.channel not in WORLD or self.budget is not None
 
     @property
     def label(self) -> tuple[str, str]:

@@ -79,15 +79,19 @@ class Feedback:
         reach: float = 1.0,
         fixed: bool = True,
     ) -> None:
-        self.weights, self.members, self.squash, self.look, self.reach = weights, members, squash, look, reach
+        self.weights, self.squash, self.look, self.reach = weights, squash, look, reach
         self.window = window or Window()
-        self.first = first
+        self.first, self.fixed = first, fixed
         self._matrix, self._bias = np.ascontiguousarray(weights[:, :-1]), np.ascontiguousarray(weights[:, -1])
-        self.fixed = fixed
         self._choice = isinstance(members, Finite) and members.discrete
+        self._settle(members)
+
+    def _settle(self, members: UncertaintySet) -> None:
+        """Derive what follows from the set."""
+        self.members = members
         self._box = isinstance(members, Linf | Interval) and members.monotone
         if not self._choice:
-            self._low, self._high = reach * members.bounds.low, reach * members.bounds.high
+            self._low, self._high = self.reach * members.bounds.low, self.reach * members.bounds.high
             self._half = (self._high - self._low) / 2
             self._even = bool((self._high == -self._low).all())
 
@@ -98,20 +102,11 @@ class Feedback:
         drive = self._matrix @ seen + self._bias
         if self._choice:
             return self._chosen(drive, move)
-        if not self.fixed:
-            return Feedback(self.weights, move.set, squash=self.squash).answer(drive, move.set)
-        return self.answer(drive, move.set)
-
-    def answer(self, drive: Array, allowed: UncertaintySet) -> Array:
-        """Return the member in a direction, shape (dim,).
-
-        Args:
-            drive: The direction.
-            allowed: What is left of the set.
-        """
+        if not self.fixed and move.set is not self.members:
+            self._settle(move.set)
         if self._box and self.window.share == 1.0:
             return self._in_box(drive)
-        return self._anywhere(drive, allowed)
+        return self._anywhere(drive, move.set)
 
     def _in_box(self, drive: Array) -> Array:
         squashed = np.sign(drive) if self.squash == "sign" else np.tanh(drive)

@@ -9,6 +9,7 @@ from mpe2 import simple_speaker_listener_v4
 
 from robust_envs import (
     KL,
+    L1,
     L2,
     Delay,
     Dropout,
@@ -19,6 +20,7 @@ from robust_envs import (
     Replay,
     Switch,
     heard,
+    per_episode,
     per_state,
     per_step,
     robust,
@@ -38,7 +40,10 @@ from robust_envs.testing import (
     save_counterexample,
 )
 from robust_envs.testing.arena import Arena
+from robust_envs.testing.problem import scout
 from robust_envs.testing.rules import nothing
+from robust_envs.testing.search.decode import Decoder
+from robust_envs.testing.search.windows import window_of
 
 LENGTH = 100
 FEW = {"max_episodes": 60, "shrink_rules": 40, "shrink_traces": 60, "unseen": 4}
@@ -337,6 +342,17 @@ def test_coins_are_those_of_one_layer_with_all_channels():
     assert 20 < len(heads[0]) < 80
 
 
+def test_rules_spend_a_budget_on_the_world_evenly():
+    arena = Arena(balance, pole, {"dynamics": {"force_mag": per_step(per_episode(L1(4.0)))}})
+    problem, _ = scout(arena, 0, np.random.default_rng(0))
+    decoder, windows = Decoder(problem), [window_of(problem.places[0], 3, 8)]
+    _, trace = arena.record(decoder.nature(np.ones(decoder.size), windows=windows), 0)
+    spent = np.abs(trace.moves["dynamics", "*"].executed).ravel()
+    assert np.allclose(spent[3:11], 0.5)
+    assert not spent[:3].any()
+    assert not spent[11:].any()
+
+
 @pytest.mark.parametrize("moment", [0, 1, 7, 30, 60, 90])
 def test_ctrl_c_at_any_moment_of_shrinking_keeps_the_best_so_far(moment):
     judged = []
@@ -354,4 +370,5 @@ def test_ctrl_c_at_any_moment_of_shrinking_keeps_the_best_so_far(moment):
     judged.clear()
     result = falsify(balance, pole, **given)
     assert result.found
-    assert result.shrunk is None or result.counterexample is not None
+    assert result.shrunk is not None
+    assert result.counterexample is not None
